@@ -1,0 +1,195 @@
+/*
+ * Reading, writing and copying whole files.
+ */
+#include <deja/cleanup.h>
+#include <deja/file.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#define CHUNK      ((size_t)256 << 10) /* bytes moved at once: they stay in a second-level cache */
+#define CALL_LIMIT ((size_t)1 << 30)   /* bytes asked of one call: read(2) moves at most 0x7ffff000 */
+
+static ssize_t read_some(int fd, void *data, size_t len)
+{
+    ssize_t n;
+    do
+        n = read(fd, data, len < CALL_LIMIT ? len : CALL_LIMIT);
+    while (n < 0 && errno == EINTR);
+    return n;
+}
+
+static ssize_t read_at(int fd, void *data, size_t len, uint64_t offset)
+{
+    ssize_t n;
+    do
+        n = pread(fd, data, len, (off_t)offset);
+    while (n < 0 && errno == EINTR);
+    return n;
+}
+
+static int write_at(int fd, const char *data, size_t len, uint64_t offset, deja_error *err)
+{
+    while (len) {
+        ssize_t n = pwrite(fd, data, len, (off_t)offset);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return deja_fail_errno(err, "write a copy");
+        data += n;
+        offset += (uint64_t)n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+/* A FIFO without a writer must not hang the open; a pipe that is open already (/dev/fd/N) is then read with
+ * waiting. */
+static int open_to_load(int dirfd, const char *path, struct stat *st, deja_error *err)
+{
+    int opened;
+    do
+        opened = openat(dirfd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    while (opened < 0 && errno == EINTR);
+    DEJA_AUTO_CLOSE int fd = opened;
+    if (fd < 0)
+        return deja_fail_errno(err, "open '%s'", path);
+    if (fstat(fd, st))
+        return deja_fail_errno(err, "stat '%s'", path);
+    if (S_ISDIR(st->st_mode))
+        return deja_fail(err, DEJA_ETYPE, "'%s' is a folder, expected a file", path);
+    if (!S_ISREG(st->st_mode) && fcntl(fd, F_SETFL, 0))
+        return deja_fail_errno(err, "open '%s'", path);
+    return deja_take_fd(fd);
+}
+
+static int load_rest(int fd, const char *path, size_t limit, size_t hint, deja_buffer *b, deja_error *err)
+{
+    size_t total = 0;
+    for (;;) {
+        size_t room = hint > total ? hint - total : CHUNK;
+        char *at = deja_buffer_reserve(b, room);
+        if (!at)
+            return deja_fail(err, DEJA_ENOMEM, "read '%s': out of memory", path);
+        ssize_t n = read_some(fd, at, room);
+        if (n < 0)
+            return deja_fail_errno(err, "read '%s'", path);
+        if (n == 0)
+            return 0;
+        b->len += (size_t)n;
+        total += (size_t)n;
+        if (total > limit)
+            return deja_fail(err, DEJA_ELIMIT, "'%s' has more than %zu bytes", path, limit);
+    }
+}
+
+/* errno values with which one way of copying hands over to the next: what it cannot do here at all. */
+static int is_unsupported(int code)
+{
+    return code == EOPNOTSUPP || code == ENOTTY || code == EXDEV || code == EINVAL || code == ENOSYS ||
+           code == EPERM || code == ETXTBSY || code == EBADF;
+}
+
+/* 1 when the whole file was cloned, 0 when another way must be tried. A clone is whole, so its length tells.
+ */
+static int try_clone(int from, int to, uint64_t len)
+{
+    struct stat st;
+    if (fstat(from, &st) || (uint64_t)st.st_size != len || ioctl(to, FICLONE, from))
+        return 0;
+    return fstat(to, &st) == 0 && (uint64_t)st.st_size == len;
+}
+
+/* Copies in the kernel as far as it goes and returns how far that was; what stopped it will show again below.
+ */
+static int copy_in_kernel(int from, int to, uint64_t len, uint64_t *ret_done, deja_error *err)
+{
+    uint64_t done = 0;
+    while (done < len) {
+        off_t in = (off_t)done, out = (off_t)done;
+        size_t wanted = len - done < CALL_LIMIT ? (size_t)(len - done) : CALL_LIMIT;
+        ssize_t n = copy_file_range(from, &in, to, &out, wanted, 0);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && !is_unsupported(errno))
+            return deja_fail_errno(err, "copy");
+        if (n <= 0)
+            break;
+        done += (uint64_t)n;
+    }
+    *ret_done = done;
+    return 0;
+}
+
+static int copy_by_hand(int from, int to, uint64_t done, uint64_t len, deja_error *err)
+{
+    DEJA_AUTO_FREE char *chunk = deja_realloc(NULL, CHUNK);
+    if (!chunk)
+        return deja_fail(err, DEJA_ENOMEM, "copy: out of memory");
+    while (done < len) {
+        ssize_t n = read_at(from, chunk, len - done < CHUNK ? (size_t)(len - done) : CHUNK, done);
+        if (n < 0)
+            return deja_fail_errno(err, "read for a copy");
+        if (n == 0)
+            return deja_fail(err, DEJA_ECHANGED, "the file became shorter while it was copied");
+        int r = write_at(to, chunk, (size_t)n, done, err);
+        if (r)
+            return r;
+        done += (uint64_t)n;
+    }
+    return 0;
+}
+
+int deja_file_read_all(int fd, void *data, size_t len, const char *path, deja_error *err)
+{
+    for (char *at = data; len;) {
+        ssize_t n = read_some(fd, at, len);
+        if (n < 0)
+            return deja_fail_errno(err, "read '%s'", path);
+        if (n == 0)
+            return deja_fail(err, DEJA_EIO, "read '%s': ended early, %zu bytes are missing", path, len);
+        at += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+int deja_file_write_all(int fd, const void *data, size_t len, const char *path, deja_error *err)
+{
+    for (const char *at = data; len;) {
+        ssize_t n = write(fd, at, len < CALL_LIMIT ? len : CALL_LIMIT);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return deja_fail_errno(err, "write '%s'", path);
+        at += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+int deja_file_load(int dirfd, const char *path, size_t limit, deja_buffer *b, deja_error *err)
+{
+    struct stat st;
+    DEJA_AUTO_CLOSE int fd = open_to_load(dirfd, path, &st, err);
+    if (fd < 0)
+        return fd;
+    if (st.st_size > 0 && (uintmax_t)st.st_size > limit)
+        return deja_fail(err, DEJA_ELIMIT, "'%s' has more than %zu bytes", path, limit);
+    /* One byte more than the size: the read that fills it all is followed by one that sees the end. */
+    size_t hint = st.st_size > 0 ? (size_t)st.st_size + 1 : 0;
+    return load_rest(fd, path, limit, hint, b, err);
+}
+
+int deja_file_copy(int from, int to, uint64_t len, deja_error *err)
+{
+    if (len && try_clone(from, to, len))
+        return 0;
+    uint64_t done = 0;
+    int r = copy_in_kernel(from, to, len, &done, err);
+    if (r || done == len)
+        return r;
+    return copy_by_hand(from, to, done, len, err);
+}

@@ -1,0 +1,259 @@
+/*
+ * Blobs: contents named by their hash. Publishing is sync, link, sync of the folder; checking is hashing,
+ * remembered by stat data.
+ */
+#include "blob.h"
+#include "digest.h"
+
+#include <deja/cleanup.h>
+#include <deja/file.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#define FOLDER_DIGITS 2
+#define HEX_DIGITS    (DEJA_HASH_HEX - 1)
+#define TRIES         8 /* rounds of finding a blob that is gone, or there, a moment later */
+
+static int open_blob(const struct folder *f, const char *path)
+{
+    int fd;
+    do
+        fd = openat(f->fd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
+static int sync_fd(int fd, const char *path, deja_error *err)
+{
+    int r;
+    do
+        r = fsync(fd);
+    while (r && errno == EINTR);
+    return r ? deja_fail_errno(err, "sync '%s'", path) : 0;
+}
+
+static int is_blob(const struct stat *st, uint64_t size)
+{
+    return S_ISREG(st->st_mode) && (uint64_t)st->st_size == size;
+}
+
+static int is_same(const deja_content *a, const deja_content *b)
+{
+    return a->kind == b->kind && a->size == b->size && deja_hash_equal(&a->hash, &b->hash);
+}
+
+/* Damage is the code for everything that reading the file again would not mend: a bad sector is as good as a
+ * wrong byte. */
+static int read_whole(deja_cache *c, int fd, const struct stat *st, const deja_content *content,
+                      const char *path, deja_error *err)
+{
+    deja_content found = {.kind = DEJA_CONTENT_FILE, .size = content->size};
+    int64_t began = statmem_now_ns(c->statmem);
+    int r = digest_fd(fd, content->size, &found.hash, err);
+    if (r == DEJA_EIO || r == DEJA_ECHANGED)
+        return deja_fail(err, DEJA_ECORRUPT, "blob '%s' cannot be read", path);
+    if (r)
+        return r;
+    if (!is_same(&found, content))
+        return deja_fail(err, DEJA_ECORRUPT, "blob '%s' is damaged", path);
+    statmem_note(c->statmem, st, &found, began, STATMEM_OURS);
+    return 0;
+}
+
+static int check_open(deja_cache *c, int fd, const deja_content *content, const char *path, deja_error *err)
+{
+    struct stat st;
+    deja_content known;
+    if (fstat(fd, &st))
+        return deja_fail_errno(err, "look at blob '%s'", path);
+    if (!is_blob(&st, content->size))
+        return deja_fail(err, DEJA_ECORRUPT, "blob '%s' has the wrong length", path);
+    if (statmem_find(c->statmem, &st, &known, NULL) && is_same(&known, content))
+        return 0;
+    return read_whole(c, fd, &st, content, path, err);
+}
+
+/* As blob_open, without a warning. */
+static int open_sound(deja_cache *c, const deja_content *content, const char *path, deja_error *err)
+{
+    DEJA_AUTO_CLOSE int fd = open_blob(&c->folder, path);
+    if (fd < 0 && errno == ELOOP)
+        return deja_fail(err, DEJA_ECORRUPT, "blob '%s' is a symbolic link", path);
+    if (fd < 0)
+        return deja_fail_errno(err, "open blob '%s'", path);
+    int r = check_open(c, fd, content, path, err);
+    return r ? r : deja_take_fd(fd);
+}
+
+static int make_folder(deja_cache *c, const char *name, deja_error *err)
+{
+    if (mkdirat(c->folder.fd, name, 0700) && errno != EEXIST)
+        return deja_fail_errno(err, "make '%s/%s'", c->folder.path, name);
+    return 0;
+}
+
+static int sync_parent(deja_cache *c, const char *path, deja_error *err)
+{
+    return c->flags & DEJA_CACHE_NO_SYNC ? 0 : deja_file_sync_parent(c->folder.fd, path, err);
+}
+
+/* "blobs/ab", and "blobs" should somebody have removed it. */
+static int make_folders(deja_cache *c, const char *path, deja_error *err)
+{
+    char name[BLOB_PATH];
+    size_t len = strlen("blobs/") + FOLDER_DIGITS;
+    memcpy(name, path, len);
+    name[len] = 0;
+    if (faccessat(c->folder.fd, name, F_OK, 0) == 0)
+        return 0;
+    int r = make_folder(c, "blobs", err);
+    if (!r)
+        r = make_folder(c, name, err);
+    return r ? r : sync_parent(c, name, err);
+}
+
+/* The stage gets the name. DEJA_EEXIST when another process was quicker. */
+static int name_stage(deja_cache *c, int fd, const deja_content *content, const char *path, deja_error *err)
+{
+    struct stat st;
+    int r = make_folders(c, path, err);
+    if (!r && fchmod(fd, 0444))
+        r = deja_fail_errno(err, "protect blob '%s'", path);
+    if (!r && !(c->flags & DEJA_CACHE_NO_SYNC))
+        r = sync_fd(fd, path, err);
+    if (!r)
+        r = deja_file_link(fd, c->folder.fd, path, err);
+    if (!r)
+        r = sync_parent(c, path, err);
+    if (!r && fstat(fd, &st) == 0 && st.st_nlink == 1)
+        statmem_note(c->statmem, &st, content, statmem_now_ns(c->statmem), STATMEM_OURS);
+    return r;
+}
+
+static int read_folder(DIR *dir, unsigned n, int (*each)(void *context, const deja_hash *hash), void *context)
+{
+    struct dirent *entry;
+    int r = 0;
+    while (!r && (entry = readdir(dir))) {
+        char hex[DEJA_HASH_HEX];
+        deja_hash hash;
+        if (strlen(entry->d_name) != HEX_DIGITS - FOLDER_DIGITS)
+            continue;
+        snprintf(hex, sizeof hex, "%02x%.30s", n & 0xffu, entry->d_name);
+        if (deja_hash_parse(&hash, hex) == 0)
+            r = each(context, &hash);
+    }
+    return r;
+}
+
+void blob_path(const deja_hash *hash, char path[BLOB_PATH])
+{
+    char hex[DEJA_HASH_HEX];
+    deja_hash_hex(hash, hex);
+    snprintf(path, BLOB_PATH, "blobs/%.2s/%s", hex, hex + FOLDER_DIGITS);
+}
+
+int blob_stage(const struct folder *f, deja_error *err)
+{
+    deja_error local;
+    err = err ? err : &local;
+    int fd = deja_file_unnamed(f->fd, "blobs", err);
+    if (fd != DEJA_ENOTFOUND)
+        return fd;
+    if (mkdirat(f->fd, "blobs", 0700) && errno != EEXIST)
+        return deja_fail_errno(err, "make '%s/blobs'", f->path);
+    return deja_file_unnamed(f->fd, "blobs", err);
+}
+
+int blob_present(const struct folder *f, const deja_hash *hash, uint64_t size)
+{
+    char path[BLOB_PATH];
+    struct stat st;
+    blob_path(hash, path);
+    return fstatat(f->fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && is_blob(&st, size);
+}
+
+int blob_open(deja_cache *c, const deja_content *content, deja_error *err)
+{
+    char path[BLOB_PATH];
+    blob_path(&content->hash, path);
+    int fd = open_sound(c, content, path, err);
+    if (fd == DEJA_ECORRUPT)
+        cache_warn(c, CACHE_WARN_BLOB, "'%s/%s' is damaged: what it holds will be made again", c->folder.path,
+                   path);
+    return fd;
+}
+
+int blob_remembered(deja_cache *c, const deja_content *content)
+{
+    char path[BLOB_PATH];
+    struct stat st;
+    deja_content known;
+    blob_path(&content->hash, path);
+    return fstatat(c->folder.fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && is_blob(&st, content->size) &&
+           statmem_find(c->statmem, &st, &known, NULL) && is_same(&known, content);
+}
+
+int blob_check(deja_cache *c, const deja_content *content, deja_error *err)
+{
+    if (blob_remembered(c, content))
+        return 0;
+    DEJA_AUTO_CLOSE int fd = blob_open(c, content, err);
+    return fd < 0 ? fd : 0;
+}
+
+int blob_publish(deja_cache *c, int fd, const deja_content *content, deja_error *err)
+{
+    char path[BLOB_PATH];
+    deja_error local;
+    err = err ? err : &local;
+    blob_path(&content->hash, path);
+    for (int i = 0; i < TRIES; i++) {
+        DEJA_AUTO_CLOSE int there = open_sound(c, content, path, err);
+        if (there >= 0)
+            return sync_parent(c, path, err); /* its maker may not have come to that yet */
+        if (there == DEJA_ECORRUPT) {
+            cache_warn(c, CACHE_WARN_BLOB, "'%s/%s' was damaged and is replaced", c->folder.path, path);
+            int r = blob_remove(&c->folder, &content->hash, err);
+            if (r)
+                return r;
+        } else if (there != DEJA_ENOTFOUND) {
+            return there;
+        }
+        int r = name_stage(c, fd, content, path, err);
+        if (r != DEJA_EEXIST)
+            return r;
+    }
+    return deja_fail(err, DEJA_EBUSY, "blob '%s' comes and goes", path);
+}
+
+int blob_remove(const struct folder *f, const deja_hash *hash, deja_error *err)
+{
+    char path[BLOB_PATH];
+    blob_path(hash, path);
+    if (unlinkat(f->fd, path, 0) && errno != ENOENT)
+        return deja_fail_errno(err, "remove '%s/%s'", f->path, path);
+    return 0;
+}
+
+int blob_each(const struct folder *f, unsigned n, int (*each)(void *context, const deja_hash *hash),
+              void *context, deja_error *err)
+{
+    char name[BLOB_PATH];
+    snprintf(name, sizeof name, "blobs/%02x", n & 0xffu);
+    int fd = openat(f->fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : deja_fail_errno(err, "open '%s/%s'", f->path, name);
+    DIR *dir = fdopendir(fd);
+    if (!dir) {
+        int r = deja_fail_errno(err, "open '%s/%s'", f->path, name);
+        close(fd);
+        return r;
+    }
+    int r = read_folder(dir, n, each, context);
+    closedir(dir);
+    return r;
+}

@@ -1,0 +1,47 @@
+#ifndef BLOB_H
+#define BLOB_H
+/*
+ * Blobs: large contents as files "blobs/ab/cdef...", named by the hash of what is in them, mode 0444, never
+ * rewritten. A blob is read through its descriptor: what was checked is what is used, whatever happens to the
+ * name.
+ */
+#include "state.h"
+
+#define BLOB_PATH 48 /* bytes of "blobs/ab/" and 30 digits, its NUL included */
+
+void blob_path(const deja_hash *hash, char path[BLOB_PATH]);
+
+/* An unnamed file where blobs live. Any thread. */
+int blob_stage(const struct folder *f, deja_error *err);
+
+/* 1 when a file of this name and size is there; nothing is said of what is in it. */
+int blob_present(const struct folder *f, const deja_hash *hash, uint64_t size);
+
+/*
+ * A descriptor for reading, of a blob whose content is what its name says: hashed at its first use after boot
+ * and whenever its stat data differ from those seen then. DEJA_ENOTFOUND, or DEJA_ECORRUPT with a warning;
+ * lack of descriptors or memory is neither. Any thread.
+ */
+int blob_open(deja_cache *c, const deja_content *content, deja_error *err);
+
+/* As blob_open without the descriptor; cheap when the blob was checked before. */
+int blob_check(deja_cache *c, const deja_content *content, deja_error *err);
+
+/* 1 when the blob is there and known to be sound, from one stat call; 0 when it would have to be opened. */
+int blob_remembered(deja_cache *c, const deja_content *content);
+
+/*
+ * Makes the content a durable blob: the stage `fd`, whose hash the caller has taken, is synced and gets the
+ * name, unless a sound blob has it already. A damaged one is replaced. A failed fsync is final (PostgreSQL's
+ * lesson). Any thread.
+ */
+int blob_publish(deja_cache *c, int fd, const deja_content *content, deja_error *err);
+
+/* Removes a blob; one that is not there is fine. */
+int blob_remove(const struct folder *f, const deja_hash *hash, deja_error *err);
+
+/* Calls `each` for the hash of every blob of folder number `n` (0 to 255) until it returns non-zero. */
+int blob_each(const struct folder *f, unsigned n, int (*each)(void *context, const deja_hash *hash),
+              void *context, deja_error *err);
+
+#endif

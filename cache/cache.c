@@ -1,0 +1,272 @@
+/*
+ * An open cache: its parts are put together, asked, and taken apart here.
+ */
+#include "blob.h"
+#include "db.h"
+#include "state.h"
+#include "writer.h"
+
+#include <deja/cleanup.h>
+#include <deja/file.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define INLINE_BYTES 16384 /* measured by tests/bench/inline.c */
+#define HELPERS_MIN  2u
+#define HELPERS_MAX  4u
+#define DB_NEW       "db.new"
+
+static const char *const new_files[] = {DB_NEW, DB_NEW "-wal", DB_NEW "-shm", DB_NEW "-journal"};
+
+static unsigned db_flags(const deja_cache *c)
+{
+    return (c->flags & DEJA_CACHE_NO_SYNC ? DB_NO_SYNC : 0) | (c->folder.network ? DB_ROLLBACK_JOURNAL : 0);
+}
+
+static int remove_new(const struct folder *f, deja_error *err)
+{
+    for (size_t i = 0; i < sizeof new_files / sizeof *new_files; i++)
+        if (unlinkat(f->fd, new_files[i], 0) && errno != ENOENT)
+            return deja_fail_errno(err, "remove '%s/%s'", f->path, new_files[i]);
+    return 0;
+}
+
+/* The database appears whole or not at all. Only here a descriptor of ours may be opened on a database:
+   nobody else has this one open, whose locks the closing would drop. */
+static int name_new(const struct folder *f, deja_error *err)
+{
+    DEJA_AUTO_CLOSE int fd = openat(f->fd, DB_NEW, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 || fchmod(fd, 0600) || fsync(fd))
+        return deja_fail_errno(err, "sync '%s/%s'", f->path, DB_NEW);
+    int r = folder_drop_side_files(f, err);
+    if (!r && renameat(f->fd, DB_NEW, f->fd, FOLDER_DB))
+        r = deja_fail_errno(err, "name '%s'", f->db);
+    return r ? r : deja_file_sync_parent(f->fd, FOLDER_DB, err);
+}
+
+static int make_db(deja_cache *c, deja_error *err)
+{
+    DEJA_AUTO_BUFFER deja_buffer path = {0};
+    deja_buffer_addf(&path, "%s/%s", c->folder.path, DB_NEW);
+    if (path.failed)
+        return deja_fail(err, DEJA_ENOMEM, "make the cache '%s': out of memory", c->folder.path);
+    int r = folder_furnish(&c->folder, err);
+    if (!r)
+        r = remove_new(&c->folder, err);
+    if (!r)
+        r = db_make(deja_buffer_string(&path), db_flags(c), err);
+    if (!r)
+        r = name_new(&c->folder, err);
+    if (r)
+        (void)remove_new(&c->folder, NULL);
+    else if (c->folder.network)
+        cache_warn(c, CACHE_WARN_NETWORK,
+                   "the cache '%s' is on a network file system: continuing with a slower kind of journal",
+                   c->folder.path);
+    return r;
+}
+
+static int move_aside(deja_cache *c, deja_error *err)
+{
+    unsigned n;
+    int r = folder_move_aside(&c->folder, &n, err);
+    if (!r)
+        cache_warn(
+            c, CACHE_WARN_DATABASE,
+            "the database of the cache '%s' was damaged: moved to 'db.damaged-%u', beginning a new one",
+            c->folder.path, n);
+    return r;
+}
+
+static int make_under_lock(deja_cache *c, db **ret, deja_error *err)
+{
+    DEJA_AUTO_CLOSE int lock = folder_lock(&c->folder, err);
+    if (lock < 0)
+        return lock;
+    int r = db_open(ret, c->folder.db, db_flags(c), err);
+    if (r == DEJA_ECORRUPT)
+        r = move_aside(c, err);
+    else if (r != DEJA_ENOTFOUND)
+        return r;
+    else
+        r = 0;
+    if (!r)
+        r = make_db(c, err);
+    return r ? r : db_open(ret, c->folder.db, db_flags(c), err);
+}
+
+static int renew_under_lock(deja_cache *c, db *d, deja_error *err)
+{
+    DEJA_AUTO_CLOSE int lock = folder_lock(&c->folder, err);
+    if (lock < 0)
+        return lock;
+    return db_moved(d) ? 0 : move_aside(c, err);
+}
+
+int cache_open_db(deja_cache *c, struct db **ret, deja_error *err)
+{
+    deja_error local;
+    err = err ? err : &local;
+    int r = db_open(ret, c->folder.db, db_flags(c), err);
+    return r == DEJA_ENOTFOUND || r == DEJA_ECORRUPT ? make_under_lock(c, ret, err) : r;
+}
+
+int cache_renew_db(deja_cache *c, struct db **d, deja_error *err)
+{
+    int r = renew_under_lock(c, *d, err);
+    atomic_fetch_add(&c->replaced, 1);
+    db_close(deja_take(*d));
+    return r ? r : cache_open_db(c, d, err);
+}
+
+int cache_ensure_db(deja_cache *c, int look_at_file, deja_error *err)
+{
+    unsigned replaced = atomic_load(&c->replaced);
+    if (c->db && c->db_replaced == replaced && !(look_at_file && db_moved(c->db)))
+        return 0;
+    db_close(deja_take(c->db));
+    c->db_replaced = replaced;
+    return cache_open_db(c, &c->db, err);
+}
+
+/* Its content has no hash that anybody could use: only the stat data matter. */
+void cache_note_db(deja_cache *c)
+{
+    struct stat st;
+    if (fstatat(c->folder.fd, FOLDER_DB, &st, AT_SYMLINK_NOFOLLOW))
+        return;
+    deja_content content = {.kind = DEJA_CONTENT_FILE, .size = (uint64_t)st.st_size};
+    statmem_note(c->statmem, &st, &content, statmem_now_ns(c->statmem), STATMEM_OURS);
+}
+
+int cache_db_is_ours(deja_cache *c)
+{
+    struct stat st;
+    unsigned flags = 0;
+    deja_content content;
+    if (fstatat(c->folder.fd, FOLDER_DB, &st, AT_SYMLINK_NOFOLLOW))
+        return 0;
+    (void)statmem_find(c->statmem, &st, &content, &flags);
+    return (flags & STATMEM_OURS) != 0;
+}
+
+void cache_warn(deja_cache *c, cache_warning kind, const char *format, ...)
+{
+    pthread_mutex_lock(&c->warning_lock);
+    if (!(c->warned & 1u << kind)) {
+        deja_buffer text = {0};
+        va_list args;
+        va_start(args, format);
+        deja_buffer_vaddf(&text, format, args);
+        va_end(args);
+        c->warnings[kind] = deja_buffer_take(&text);
+        c->warned |= 1u << kind;
+        deja_buffer_done(&text);
+    }
+    pthread_mutex_unlock(&c->warning_lock);
+}
+
+static unsigned helper_count(const deja_cache_options *o)
+{
+    if (o->helpers)
+        return o->helpers;
+    cpu_set_t set;
+    unsigned cpus = sched_getaffinity(0, sizeof set, &set) == 0 ? (unsigned)CPU_COUNT(&set) : HELPERS_MIN;
+    return cpus < HELPERS_MIN ? HELPERS_MIN : cpus > HELPERS_MAX ? HELPERS_MAX : cpus;
+}
+
+static int open_parts(deja_cache *c, const deja_cache_options *o, deja_error *err)
+{
+    int r = folder_open(&c->folder, o->folder, err);
+    if (!r)
+        r = cache_open_db(c, &c->db, err);
+    if (!r)
+        r = statmem_open(&c->statmem, c->folder.fd, c->clock, err);
+    if (!r)
+        r = steps_open(&c->steps, c, helper_count(o), err);
+    return r ? r : writer_open(&c->writer, c, err);
+}
+
+int deja_cache_open(deja_cache **ret, const deja_cache_options *options, deja_error *err)
+{
+    if (options->size != sizeof *options)
+        return deja_fail(err, DEJA_EINVAL, "open the cache: options of another size");
+    deja_cache *c = deja_calloc(1, sizeof *c);
+    if (!c)
+        return deja_fail(err, DEJA_ENOMEM, "open the cache: out of memory");
+    c->folder.fd = -1;
+    c->flags = options->flags;
+    c->inline_bytes = options->inline_bytes ? options->inline_bytes : INLINE_BYTES;
+    c->clock = options->clock;
+    c->trace = options->trace;
+    (void)pthread_mutex_init(&c->warning_lock, NULL); /* default attributes: cannot fail */
+    int r = open_parts(c, options, err);
+    if (r)
+        deja_cache_close(c);
+    else
+        *ret = c;
+    return r;
+}
+
+void deja_cache_close(deja_cache *c)
+{
+    if (!c)
+        return;
+    if (c->writer)
+        writer_hurry(c->writer, 1);
+    steps_close(c->steps);
+    writer_close(c->writer);
+    db_close(c->db);
+    statmem_close(c->statmem);
+    folder_close(&c->folder);
+    for (int i = 0; i < CACHE_WARN_COUNT; i++)
+        deja_free(c->warnings[i]);
+    pthread_mutex_destroy(&c->warning_lock);
+    deja_free(c);
+}
+
+char *deja_cache_take_warning(deja_cache *c)
+{
+    char *text = NULL;
+    pthread_mutex_lock(&c->warning_lock);
+    for (int i = 0; i < CACHE_WARN_COUNT && !text; i++)
+        text = deja_take(c->warnings[i]);
+    pthread_mutex_unlock(&c->warning_lock);
+    return text;
+}
+
+int deja_cache_fd(deja_cache *c)
+{
+    return steps_fd(c->steps);
+}
+
+deja_step *deja_cache_next(deja_cache *c)
+{
+    return steps_next(c->steps);
+}
+
+void deja_cache_hurry(deja_cache *c)
+{
+    writer_hurry(c->writer, 1);
+}
+
+int deja_cache_stage(deja_cache *c, deja_error *err)
+{
+    return blob_stage(&c->folder, err);
+}
+
+int deja_cache_open_stored(deja_cache *c, const deja_stored *s, deja_error *err)
+{
+    if (s->where != DEJA_STORED_BLOB)
+        return deja_fail(err, DEJA_EINVAL, "this content is no blob");
+    return blob_open(c, &s->content, err);
+}
+
+void deja_entry_free(deja_entry *e)
+{
+    deja_free(e);
+}

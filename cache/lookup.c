@@ -1,0 +1,192 @@
+/*
+ * Reading the cache: look-ups of keys, and what people ask: totals, listings, one entry by the beginning of
+ * its key.
+ */
+#include "db.h"
+#include "entry.h"
+#include "state.h"
+
+#include <deja/cleanup.h>
+#include <stdint.h>
+#include <string.h>
+
+#define LIST_PAGE 256 /* rows read at once: a listing into a pager must not pin the WAL */
+#define HEX_MIN   4
+#define LOOK_EVERY                                                                                           \
+    64 /* single look-ups: then one stat call tells whether another process replaced the database */
+
+static void warn_row(deja_cache *c, const deja_hash *key)
+{
+    char hex[DEJA_HASH_HEX];
+    deja_hash_hex(key, hex);
+    atomic_store(&c->suspect, 1);
+    cache_warn(c, CACHE_WARN_ROW, "entry %s of the cache '%s' was damaged: it counts as missing", hex,
+               c->folder.path);
+}
+
+/* A row that says something else than it was asked for is a miss; one that is damaged also earns a warning.
+ */
+static int read_row(deja_cache *c, deja_lookup *item, const db_row *row, deja_error *err)
+{
+    entry_head head;
+    int r = entry_look(row->record, row->len, &item->key, &head);
+    if (!r && (head.encoding_len != item->encoding_len ||
+               memcmp(head.encoding, item->encoding, item->encoding_len) != 0))
+        return 0;
+    if (!r)
+        r = entry_decode(row->record, row->len, &head, &item->entry);
+    if (r == DEJA_ENOMEM)
+        return deja_fail(err, r, "read an entry: out of memory");
+    if (r)
+        warn_row(c, &item->key);
+    return 0;
+}
+
+static int look_up(deja_cache *c, deja_lookup *item, deja_error *err)
+{
+    db_row row;
+    int r = db_find(c->db, &item->key, &row, err);
+    if (r <= 0)
+        return r;
+    r = read_row(c, item, &row, err);
+    db_find_done(c->db);
+    return r;
+}
+
+static int look_all_up(deja_cache *c, deja_lookup *items, size_t count, deja_error *err)
+{
+    if (count == 1)
+        return look_up(c, items, err);
+    db_expect_many(c->db);
+    int r = db_read_begin(c->db, err);
+    for (size_t i = 0; !r && i < count; i++)
+        r = look_up(c, &items[i], err);
+    db_read_end(c->db);
+    return r;
+}
+
+int deja_cache_lookup(deja_cache *c, deja_lookup *items, size_t count, deja_error *err)
+{
+    int64_t began = c->trace ? deja_monotonic_ns(NULL) : 0;
+    for (size_t i = 0; i < count; i++)
+        items[i].entry = NULL;
+    int r = cache_ensure_db(c, count > 1 || ++c->lookups % LOOK_EVERY == 0, err);
+    if (!r && count)
+        r = look_all_up(c, items, count, err);
+    if (r == DEJA_ECORRUPT)
+        r = cache_renew_db(c, &c->db, err); /* what was found before is sound; the rest are misses */
+    if (c->trace)
+        deja_trace_region(c->trace, "lookup", c->folder.path, began);
+    return r;
+}
+
+int deja_cache_stats(deja_cache *c, deja_cache_numbers *ret, deja_error *err)
+{
+    int r = cache_ensure_db(c, 1, err);
+    if (!r)
+        r = db_totals(c->db, ret, err);
+    if (r != DEJA_ECORRUPT)
+        return r;
+    r = cache_renew_db(c, &c->db, err);
+    return r ? r : db_totals(c->db, ret, err);
+}
+
+static int list_rows(deja_cache *c, const db_listed *rows, int n, const deja_buffer *records,
+                     int (*each)(void *context, const deja_listed *entry), void *context)
+{
+    int r = 0;
+    for (int i = 0; !r && i < n; i++) {
+        entry_head head;
+        if (!rows[i].len || entry_look(records->data + rows[i].at, rows[i].len, NULL, &head)) {
+            warn_row(c, &rows[i].key);
+            continue;
+        }
+        deja_listed listed = {.key = head.key,
+                              .label = head.label,
+                              .created_ns = head.created_ns,
+                              .wall_ns = head.wall_ns,
+                              .exit_status = head.exit_status,
+                              .bytes = rows[i].bytes};
+        r = each(context, &listed);
+    }
+    return r;
+}
+
+int deja_cache_list(deja_cache *c, int (*each)(void *context, const deja_listed *entry), void *context,
+                    deja_error *err)
+{
+    DEJA_AUTO_BUFFER deja_buffer records = {0};
+    int r = cache_ensure_db(c, 1, err);
+    DEJA_AUTO_FREE db_listed *rows = deja_realloc_array(NULL, LIST_PAGE, sizeof *rows);
+    if (!rows)
+        return deja_fail(err, DEJA_ENOMEM, "list the cache: out of memory");
+    for (int64_t before = INT64_MAX; !r;) {
+        deja_buffer_clear(&records);
+        int n = db_list(c->db, before, rows, LIST_PAGE, &records, err);
+        if (n == DEJA_ECORRUPT)
+            return cache_renew_db(c, &c->db, err);
+        if (n <= 0)
+            return n;
+        before = rows[n - 1].id;
+        r = list_rows(c, rows, n, &records, each, context);
+    }
+    return r;
+}
+
+static int parse_prefix(const char *hex, deja_hash *low, deja_hash *high, deja_error *err)
+{
+    char full[DEJA_HASH_HEX];
+    size_t len = strlen(hex);
+    if (len < HEX_MIN || len >= sizeof full)
+        return deja_fail(err, DEJA_EINVAL, "a key has 4 to 32 hexadecimal digits");
+    memset(full, '0', sizeof full - 1);
+    memcpy(full, hex, len);
+    full[sizeof full - 1] = 0;
+    int r = deja_hash_parse(low, full);
+    memset(full + len, 'f', sizeof full - 1 - len);
+    if (!r)
+        r = deja_hash_parse(high, full);
+    return r ? deja_fail(err, DEJA_EINVAL, "a key has 4 to 32 hexadecimal digits") : 0;
+}
+
+static int read_found(deja_cache *c, const deja_hash *key, deja_entry **ret, deja_error *err)
+{
+    db_row row;
+    entry_head head;
+    int r = db_find(c->db, key, &row, err);
+    if (r < 0)
+        return r;
+    if (!r)
+        return deja_fail(err, DEJA_ENOTFOUND, "no such entry");
+    r = entry_look(row.record, row.len, key, &head);
+    if (!r)
+        r = entry_decode(row.record, row.len, &head, ret);
+    db_find_done(c->db);
+    if (r == DEJA_ENOMEM)
+        return deja_fail(err, r, "read an entry: out of memory");
+    if (r) {
+        warn_row(c, key);
+        return deja_fail(err, DEJA_ENOTFOUND, "the entry is damaged");
+    }
+    return 0;
+}
+
+int deja_cache_find(deja_cache *c, const char *hex, deja_entry **ret, deja_error *err)
+{
+    deja_hash low, high, key;
+    int r = parse_prefix(hex, &low, &high, err);
+    if (!r)
+        r = cache_ensure_db(c, 1, err);
+    if (r)
+        return r;
+    int n = db_find_range(c->db, &low, &high, &key, err);
+    if (n == 0)
+        return deja_fail(err, DEJA_ENOTFOUND, "no entry begins with '%s'", hex);
+    if (n > 1)
+        return deja_fail(err, DEJA_EINVAL, "several entries begin with '%s': give more digits", hex);
+    r = n < 0 ? n : read_found(c, &key, ret, err);
+    if (r != DEJA_ECORRUPT)
+        return r;
+    r = cache_renew_db(c, &c->db, err);
+    return r ? r : deja_fail(err, DEJA_ENOTFOUND, "no entry begins with '%s'", hex);
+}

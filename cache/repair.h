@@ -1,0 +1,13 @@
+#ifndef REPAIR_H
+#define REPAIR_H
+/*
+ * Repair of a database of which a damaged row was seen: where one page went bad, its neighbours may have,
+ * too.
+ */
+#include "db.h"
+
+/* Removes every row whose record is damaged or of another key, makes the index again and rewrites the
+ * database. */
+int repair_rows(db *d, deja_error *err);
+
+#endif

@@ -1,0 +1,222 @@
+/*
+ * Lists are kept in batch order: new actives come in that order nearly always, so that the search from the
+ * end is short.
+ */
+#include "active.h"
+#include "environment.h"
+#include "outputs.h"
+#include <string.h>
+
+int active_comes_before(const active *a, const active *b)
+{
+    uint32_t x = a->job.def->number, y = b->job.def->number;
+    return x != y ? x < y : a->job.index < b->job.index;
+}
+
+static void list_add(active_list *l, active *a)
+{
+    active *after = l->last;
+    while (after && active_comes_before(a, after))
+        after = after->prev;
+    a->prev = after;
+    a->next = after ? after->next : l->first;
+    *(after ? &after->next : &l->first) = a;
+    *(a->next ? &a->next->prev : &l->last) = a;
+    l->count++;
+}
+
+static void list_remove(active_list *l, active *a)
+{
+    *(a->prev ? &a->prev->next : &l->first) = a->next;
+    *(a->next ? &a->next->prev : &l->last) = a->prev;
+    a->prev = a->next = NULL;
+    l->count--;
+}
+
+static active_list *list_of(flow *f, stage s)
+{
+    return s == LOOKING ? &f->looking : s == MISSED ? &f->missed : s == ASIDE ? &f->aside : &f->busy;
+}
+
+/* The memory of an earlier active, emptied but for what can be used again. */
+static active *take_idle(flow *f)
+{
+    active *a = f->idle;
+    if (!a)
+        return deja_calloc(1, sizeof *a);
+    f->idle = a->next;
+    active kept = *a;
+    *a = (active){.job = kept.job,
+                  .name = kept.name,
+                  .program = kept.program,
+                  .reads = kept.reads,
+                  .encoding = kept.encoding,
+                  .restored = kept.restored,
+                  .restored_cap = kept.restored_cap};
+    deja_buffer_clear(&a->name);
+    return a;
+}
+
+active *active_new(flow *f, const batch_job *def, uint32_t index)
+{
+    active *a = take_idle(f);
+    if (!a)
+        return NULL;
+    a->flow = f;
+    a->job.batch = f->batch;
+    a->job.def = def;
+    a->job.index = index;
+    a->job.output_count = 0; /* nothing is rendered yet */
+    a->stage = HASHING;
+    a->outcome.out.fd = a->outcome.err.fd = -1;
+    f->preparing++;
+    list_add(&f->busy, a);
+    return a;
+}
+
+void active_enter(active *a, stage s)
+{
+    flow *f = a->flow;
+    active_list *from = list_of(f, a->stage), *to = list_of(f, s);
+    f->preparing -= a->stage <= RESTORING;
+    f->preparing += s <= RESTORING;
+    a->stage = s;
+    if (from == to)
+        return;
+    list_remove(from, a);
+    list_add(to, a);
+}
+
+size_t active_count(const flow *f)
+{
+    return f->looking.count + f->missed.count + f->aside.count + f->busy.count;
+}
+
+const char *active_name(active *a)
+{
+    if (a->name.len == 0)
+        job_name(&a->name, a->job.def, a->job.index);
+    return deja_buffer_string(&a->name);
+}
+
+flow_event active_event(active *a, flow_event_kind kind)
+{
+    return (flow_event){.kind = kind,
+                        .def = a->job.def,
+                        .index = a->job.index,
+                        .name = active_name(a),
+                        .keyed = a->keyed,
+                        .key = a->key,
+                        .encoding = a->encoding.bytes.data,
+                        .encoding_len = a->encoding.bytes.len,
+                        .started_ns = a->started_ns,
+                        .out = {.fd = -1},
+                        .err = {.fd = -1}};
+}
+
+void active_tell(flow *f, const flow_event *event)
+{
+    if (f->options.listen)
+        f->options.listen(f->options.context, event);
+}
+
+void active_note(active *a, const char *text)
+{
+    flow_event event = active_event(a, FLOW_NOTE);
+    event.reason = text;
+    active_tell(a->flow, &event);
+}
+
+/* A process that an ancestor of ours runs under this very claim goes on without it, or it would wait for
+ * itself. */
+static int ancestor_has(const flow *f, const deja_hash *what)
+{
+    const char *claims = environment_get(f->options.environment, "DEJA_CLAIMS");
+    if (!claims)
+        return 0;
+    char hex[DEJA_HASH_HEX];
+    deja_hash_hex(what, hex);
+    return strstr(claims, hex) != NULL;
+}
+
+/* Trouble with locks must not stop work: then two may compute the same, which is right, if dear. */
+static int claim_one(const flow *f, deja_claims *claims, const deja_hash *what)
+{
+    return ancestor_has(f, what) || deja_claim_try(claims, what, NULL) != 0;
+}
+
+static int claims_key(const active *a)
+{
+    return a->keyed && a->flow->options.claims && a->flow->options.store;
+}
+
+static void release_outputs(active *a, size_t count)
+{
+    flow *f = a->flow;
+    for (size_t i = 0; f->options.output_claims && i < count; i++) {
+        deja_hash what = outputs_claim(f->batch, a->job.outputs[i].path);
+        deja_claim_release(f->options.output_claims, &what);
+    }
+}
+
+int active_claim(active *a)
+{
+    flow *f = a->flow;
+    if (claims_key(a) && !claim_one(f, f->options.claims, &a->key))
+        return 0;
+    for (size_t i = 0; f->options.output_claims && i < a->job.output_count; i++) {
+        deja_hash what = outputs_claim(f->batch, a->job.outputs[i].path);
+        if (claim_one(f, f->options.output_claims, &what))
+            continue;
+        release_outputs(a, i);
+        if (claims_key(a))
+            deja_claim_release(f->options.claims, &a->key);
+        return 0;
+    }
+    a->claimed = 1;
+    return 1;
+}
+
+static void release_claims(active *a)
+{
+    if (!a->claimed)
+        return;
+    if (claims_key(a))
+        deja_claim_release(a->flow->options.claims, &a->key);
+    release_outputs(a, a->job.output_count);
+    a->claimed = 0;
+}
+
+void active_retire(active *a)
+{
+    flow *f = a->flow;
+    release_claims(a);
+    deja_result_done(&a->result);
+    deja_outcome_done(&a->outcome);
+    deja_entry_free(a->entry);
+    a->entry = NULL;
+    list_remove(list_of(f, a->stage), a);
+    f->preparing -= a->stage <= RESTORING;
+    a->next = f->idle;
+    f->idle = a;
+}
+
+static void free_active(active *a)
+{
+    job_done(&a->job);
+    reads_done(&a->reads);
+    deja_key_done(&a->encoding);
+    deja_buffer_done(&a->name);
+    deja_buffer_done(&a->program);
+    deja_free(a->restored);
+    deja_free(a);
+}
+
+void active_free_idle(flow *f)
+{
+    while (f->idle) {
+        active *a = f->idle;
+        f->idle = a->next;
+        free_active(a);
+    }
+}

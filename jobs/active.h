@@ -1,0 +1,107 @@
+#ifndef ACTIVE_H
+#define ACTIVE_H
+/*
+ * A job in flight, between the plan that handed it out and the report of its end, and the lists that such
+ * jobs are in. Private to the conductor (flow.c) and the launch of processes (launch.c).
+ */
+#include "flow.h"
+#include "plan.h"
+#include "reads.h"
+
+typedef enum stage {
+    HASHING,   /* what it reads */
+    LOOKING,   /* waits for the next lookup */
+    CHECKING,  /* a hit: are its outputs right already? */
+    RESTORING, /* a hit: outputs are put in place */
+    MISSED,    /* waits for a slot */
+    ASIDE,     /* somebody else has a claim, or processes are short: asks again later */
+    RUNNING,
+    SEALING,    /* outputs are read and hashed */
+    COMMITTING, /* its row is being written */
+} stage;
+
+typedef struct active {
+    struct flow *flow;
+    struct active *prev, *next; /* in the list of its stage */
+    stage stage;
+    job job;
+    deja_buffer name;    /* for people; made when it is asked for */
+    deja_buffer program; /* path of its program, as seen from the batch's folder; empty: none found */
+    reads reads;
+    deja_digest digest;
+    deja_key encoding;
+    deja_hash key;
+    int keyed;         /* `key` is known */
+    deja_entry *entry; /* a hit */
+    deja_restore restore;
+    uint8_t *restored; /* deja_restored of each output of the entry */
+    size_t restored_cap;
+    int claimed;                          /* key and outputs */
+    int looked_again;                     /* after claiming */
+    int64_t aside_ns;                     /* how long it was set aside last; 0: never */
+    int64_t aside_since_ns, ask_again_ns; /* monotonic */
+    int said_waiting;
+    int64_t started_ns; /* wall clock */
+    deja_outcome outcome;
+    deja_result result;
+} active;
+
+/* Actives in batch order. */
+typedef struct active_list {
+    active *first, *last;
+    size_t count;
+} active_list;
+
+struct flow {
+    batch *batch;
+    flow_options options;
+    plan *plan;
+    deja_runner *runner; /* NULL until the first dispatch */
+    flow_totals totals;
+    active_list looking, missed, aside;
+    active_list busy;       /* with the cache or running */
+    active *idle;           /* to be used again, linked by `next` */
+    size_t preparing;       /* actives whose fate is not known yet: HASHING to RESTORING */
+    int more;               /* the last step left work that needs no waiting */
+    int short_of_resources; /* the runner could not start a job: one must end first */
+    int stopping;           /* signals seen */
+    int failed;             /* a job failed and stop_at_failure is set */
+    deja_buffer
+        looked_up; /* the program that was looked for in PATH last: word, PATH, folder, each with its NUL */
+    deja_buffer looked_up_file;      /* where it was found; empty: nowhere */
+    deja_buffer environment;         /* the environment's fields of keys of the job below */
+    const batch_job *environment_of; /* NULL: none yet */
+    deja_digest_item program;        /* hashed in this step; path NULL: none */
+    deja_buffer program_path;
+    deja_buffer trouble; /* first reason why a result was not kept */
+};
+
+/* An active at the stage HASHING; NULL when out of memory. */
+active *active_new(flow *f, const batch_job *def, uint32_t index);
+
+/* Moves it to the list of stage `s`. */
+void active_enter(active *a, stage s);
+
+/* It ends: claims, results and its place in a list are given back, its memory waits for the next one. */
+void active_retire(active *a);
+
+/* Frees those that wait. */
+void active_free_idle(flow *f);
+
+size_t active_count(const flow *f);
+int active_comes_before(const active *a, const active *b);
+
+/* Job and parameters. Borrowed until it retires. */
+const char *active_name(active *a);
+
+/* An event about it, with its key and no streams. */
+flow_event active_event(active *a, flow_event_kind kind);
+void active_tell(flow *f, const flow_event *event);
+
+/* A line for the user about it. */
+void active_note(active *a, const char *text);
+
+/* Claims its key and all its outputs, or nothing: 1 or 0. */
+int active_claim(active *a);
+
+#endif

@@ -1,0 +1,159 @@
+#ifndef BATCH_H
+#define BATCH_H
+/*
+ * A batch: what a batch file says, checked, with every text parsed. Jobs are definitions; a definition with a
+ * matrix stands for many instances, which are numbers (job.h makes an instance out of one). The words of the
+ * file are described in BATCH.md.
+ */
+#include "matrix.h"
+#include "shell.h"
+#include "source.h"
+#include "template.h"
+#include <deja/memory.h>
+
+/* A text with expressions, and where it stands for messages. */
+typedef struct batch_text {
+    const template_text *template;
+    mark at;
+} batch_text;
+
+typedef enum batch_run { BATCH_SHELL_TEXT, BATCH_ARGV } batch_run;
+
+typedef struct batch_output {
+    const char *name; /* "" where outputs are a list */
+    mark at;          /* of the name, of the path where there is none */
+    batch_text path;
+} batch_output;
+
+typedef struct batch_env {
+    const char *name;
+    int set;    /* 1: `value` is set for the job; 0: taken from outside */
+    int secret; /* only a hash of its value is ever stored */
+    batch_text value;
+} batch_env;
+
+typedef struct batch_need {
+    uint32_t job;   /* index into batch.jobs */
+    int order_only; /* what it leaves is not in the key */
+    mark at;
+} batch_need;
+
+typedef struct batch_job {
+    const char *name;
+    uint32_t number; /* index into batch.jobs; file order */
+    mark at;
+    batch_run run;
+    batch_text *words; /* BATCH_ARGV: argv; BATCH_SHELL_TEXT: one, the text */
+    size_t word_count;
+    const shell_text *text; /* BATCH_SHELL_TEXT: the text analysed for its shell (places of expressions) */
+    const char *const
+        *shell;     /* argv in front of the text, NULL-terminated: bash -euo pipefail -c. NULL for an argv */
+    matrix *matrix; /* never NULL; without axes it has one instance */
+    struct batch_axis *axes; /* private: where the values of each axis of the matrix come from */
+    int matrix_reads;        /* some axis reads a glob or a file: its values are known after batch_expand */
+    int matrix_waits;        /* it reads, and the job needs jobs: to be expanded when these are done */
+    int expanded;            /* the matrix has all its values */
+    batch_text *inputs;      /* paths, patterns, folders (trailing slash), see glob.h */
+    size_t input_count;
+    batch_output *outputs; /* literal paths, never patterns */
+    size_t output_count;
+    batch_env *env; /* one of each name, secret names included */
+    size_t env_count;
+    int clean_env;
+    const batch_text *cwd;        /* NULL: the batch's folder */
+    const batch_text *stdin_path; /* NULL: /dev/null */
+    batch_need *needs;
+    size_t need_count;
+    int needed;           /* some job has it in its key */
+    const char *version;  /* NULL without */
+    const char *scope;    /* NULL without */
+    const int *ok_status; /* exit statuses that are success */
+    size_t ok_count;
+    int cache;       /* 0: runs every time */
+    int keep_record; /* keep: record */
+    int keep_failed; /* outputs of a failed job stay */
+} batch_job;
+
+typedef struct batch {
+    source source;      /* empty for a batch made by a program */
+    const char *folder; /* absolute, normalised: where relative paths begin */
+    int folder_fd;      /* O_PATH */
+    batch_job *jobs;
+    uint32_t job_count;
+    int absolute_keys;           /* deja exec: the absolute working directory is in the key */
+    const char *const *warnings; /* each like the text of an error, with "warning:" in it */
+    size_t warning_count;
+    struct name_table *names; /* private: jobs by name */
+    char *text;               /* private: owns source.text */
+    deja_arena arena;
+} batch;
+
+/*
+ * Loads and checks `path` (relative to the working directory; "-" is standard input, then relative paths
+ * begin in the working directory). Checked here: all words and types, templates and the names in them, needs
+ * and cycles (named link by link), places of expressions in shell texts. Not read: files named in it. Errors:
+ * source_fail texts; DEJA_ENOTFOUND and others for the file itself, saying what to do.
+ */
+int batch_load(batch **ret, const char *path, deja_error *err);
+
+/* The same for a text in memory (copied), called `path` in messages, whose relative paths begin in `folder`
+ * (absolute). */
+int batch_load_text(batch **ret, const char *path, const char *text, size_t len, const char *folder,
+                    deja_error *err);
+
+/* A batch of one job without file: `argv` runs in `folder`; inputs, outputs, env as given (NULL-terminated
+ * lists, may be NULL). */
+typedef struct batch_command {
+    const char *const *argv;
+    const char *const *inputs; /* relative to `folder`; names, not patterns; a trailing slash is a folder */
+    const char *const *outputs;
+    const char *const *env; /* names of variables */
+    const char *stdin_path;
+    const char *version, *scope;
+    int anywhere; /* leave the working directory out of the key */
+} batch_command;
+
+/* `folder` is absolute and normalised. The job is called by the last component of argv[0]. Nothing is
+ * expanded in any text. */
+int batch_from_command(batch **ret, const char *folder, const batch_command *command, deja_error *err);
+
+/* NULL is fine. */
+void batch_free(batch *b);
+
+/* The job of this name, or NULL. */
+const batch_job *batch_find(const batch *b, const char *name, size_t len);
+
+/*
+ * Reads the globs and files of a job's matrix, once. Afterwards matrix_count() is known. A matrix without
+ * values is an error unless it says allow-empty; a missing file names it with its place.
+ */
+int batch_expand(batch *b, batch_job *job, deja_error *err);
+
+/* What an expression of a job stands for. */
+typedef enum batch_name_kind {
+    BATCH_NAME_AXIS,         /* ${{ n }}: a value of axis `index` of the job's matrix */
+    BATCH_NAME_OUTPUT,       /* ${{ out }}: its output `index` */
+    BATCH_NAME_OUTPUTS,      /* ${{ outputs }}: list */
+    BATCH_NAME_INPUTS,       /* ${{ inputs }}: list */
+    BATCH_NAME_NEED_OUTPUTS, /* ${{ count.outputs }}: all outputs of all instances of `job`: list */
+    BATCH_NAME_NEED_OUTPUT,  /* ${{ count.outputs.out }}: output `index` of each instance of `job`: list,
+                                unless `job` has no  matrix */
+} batch_name_kind;
+
+typedef struct batch_name {
+    batch_name_kind kind;
+    size_t index;
+    uint32_t job; /* of NEED_*: index into batch.jobs */
+    int is_list;
+    size_t attributes; /* names of the expression from this one on are attributes of a path (only where it is
+                          no list) */
+} batch_name;
+
+/* 0, or DEJA_ENOTFOUND for a name that means nothing in `job` (batch_load let none through, save in shell
+ * comments). */
+int batch_name_of(const batch *b, const batch_job *job, const template_expr *e, batch_name *ret);
+
+/* 1 when `name` is one of secrets' names: *TOKEN*, *SECRET*, *PASSWORD*, *KEY*, any case. */
+int batch_secret_name(const char *name);
+
+#endif

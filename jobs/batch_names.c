@@ -1,0 +1,118 @@
+/*
+ * Names in expressions, checked: that they differ, that each stands for something, and that it may stand
+ * where it does.
+ */
+#include "batch_names.h"
+#include <string.h>
+
+/* What may be used where. */
+enum { OWN_AXES = 1, OWN_FILES = 2, NEEDED = 4 };
+
+typedef struct place {
+    unsigned allowed;
+    int words;           /* an expression that stands alone may be a list */
+    const char *refusal; /* said of what is not allowed */
+} place;
+
+static const place in_command = {.allowed = OWN_AXES | OWN_FILES | NEEDED, .words = 1};
+static const place in_env = {.allowed = OWN_AXES | OWN_FILES | NEEDED};
+static const place in_stdin = {.allowed = OWN_AXES | NEEDED,
+                               .refusal = "stdin cannot use the job's own inputs and outputs"};
+static const place in_inputs = {.allowed = OWN_AXES | NEEDED,
+                                .words = 1,
+                                .refusal = "an input cannot use the job's own inputs and outputs"};
+static const place in_outputs = {
+    .allowed = OWN_AXES,
+    .refusal = "an output cannot use inputs, outputs or needed jobs, only names of the matrix"};
+static const place in_cwd = {.allowed = OWN_AXES, .refusal = "cwd can use only names of the matrix"};
+
+static unsigned group_of(const batch_name *name)
+{
+    switch (name->kind) {
+    case BATCH_NAME_AXIS:
+        return OWN_AXES;
+    case BATCH_NAME_NEED_OUTPUT:
+    case BATCH_NAME_NEED_OUTPUTS:
+        return NEEDED;
+    default:
+        return OWN_FILES;
+    }
+}
+
+static int check_expr(const batch_subject *s, place in, int list_allowed)
+{
+    batch_name name;
+    if (batch_name_of(s->r->b, s->job, s->expr, &name))
+        return batch_explain(s, &name);
+    if (!(group_of(&name) & in.allowed))
+        return source_fail(&s->r->b->source, batch_place_of(s), s->r->err, "%s", in.refusal);
+    if (name.is_list && !list_allowed)
+        return source_fail(&s->r->b->source, batch_place_of(s), s->r->err, "this is a list: %s",
+                           in.words ? "it must be a word by itself, without quotes or other text"
+                                    : "only a single value can stand here");
+    return 0;
+}
+
+/* All expressions of a text. `shell`: their places in it, or NULL. */
+static int check_text(batch_reader *r, const batch_job *job, const batch_text *t, place in,
+                      const shell_text *shell)
+{
+    for (size_t i = 0; i < t->template->count; i++) {
+        const template_part *part = &t->template->parts[i];
+        if (!part->expr || (shell && shell->places[i] == SHELL_COMMENT))
+            continue;
+        batch_subject s = {.r = r, .job = job, .expr = part->expr, .text = t};
+        int alone = shell ? shell->places[i] == SHELL_WORD : template_only(t->template) != NULL;
+        int code = check_expr(&s, in, in.words && alone);
+        if (code)
+            return code;
+    }
+    return 0;
+}
+
+static int taken(batch_reader *r, mark at, const char *name, const char *by, mark other)
+{
+    char word[SOURCE_WORD];
+    return source_fail(&r->b->source, at, r->err,
+                       "'%s' already names %s, in line %u: names in expressions must differ",
+                       source_word(word, name, strlen(name)), by, other.line);
+}
+
+static int check_differ(batch_reader *r, const batch_job *job)
+{
+    for (size_t i = 0; i < job->matrix->count; i++) {
+        const char *name = job->matrix->axes[i].name;
+        const uint32_t *number = name_table_get(r->b->names, name, strlen(name));
+        if (number)
+            return taken(r, job->axes[i].at, name, "a job", r->b->jobs[*number].at);
+    }
+    for (size_t i = 0; i < job->output_count; i++) {
+        const batch_output *o = &job->outputs[i];
+        size_t axis;
+        const uint32_t *number = *o->name ? name_table_get(r->b->names, o->name, strlen(o->name)) : NULL;
+        if (number)
+            return taken(r, o->at, o->name, "a job", r->b->jobs[*number].at);
+        if (*o->name && batch_find_axis(job, o->name, &axis))
+            return taken(r, o->at, o->name, "a value of the matrix", job->axes[axis].at);
+    }
+    return 0;
+}
+
+int batch_check_names(batch_reader *r, const batch_job *job)
+{
+    int code = check_differ(r, job);
+    for (size_t i = 0; i < job->word_count && !code; i++)
+        code = check_text(r, job, &job->words[i], in_command, job->text);
+    for (size_t i = 0; i < job->input_count && !code; i++)
+        code = check_text(r, job, &job->inputs[i], in_inputs, NULL);
+    for (size_t i = 0; i < job->output_count && !code; i++)
+        code = check_text(r, job, &job->outputs[i].path, in_outputs, NULL);
+    for (size_t i = 0; i < job->env_count && !code; i++)
+        if (job->env[i].set)
+            code = check_text(r, job, &job->env[i].value, in_env, NULL);
+    if (!code && job->stdin_path)
+        code = check_text(r, job, job->stdin_path, in_stdin, NULL);
+    if (!code && job->cwd)
+        code = check_text(r, job, job->cwd, in_cwd, NULL);
+    return code;
+}

@@ -1,0 +1,118 @@
+/* `deja check`: is a batch right? */
+#include "cli.h"
+#include "flow.h"
+#include "place.h"
+#include "say.h"
+#include "words.h"
+#include <deja/cleanup.h>
+#include <deja/text.h>
+#include <inttypes.h>
+#include <string.h>
+
+enum {
+    OPTION_FILE = ARGS_FIRST,
+    OPTION_FOLDER,
+};
+
+static const args_option options[] = {
+    {OPTION_FILE, 'f', "file", "FILE", "Check FILE instead of deja.yaml; - is standard input."},
+    {OPTION_FOLDER, 'C', "directory", "DIR", "Change to DIR first."},
+    {0},
+};
+
+static const args_example examples[] = {
+    {"deja check", "Check deja.yaml in this folder."},
+    {"deja check -f sweep.yaml", "Check another batch."},
+    {0},
+};
+
+const args_command check_args = {
+    .name = "check",
+    .usage = "[OPTION]...",
+    .summary = "Check a batch file without running anything.",
+    .about = "Read a batch, check all of its words, names, needs, matrices and outputs, and say how many "
+             "jobs it has. "
+             "Nothing is run or written.\n\n"
+             "Exit status: 0 the batch is right; 2 it is not.",
+    .options = options,
+    .examples = examples,
+};
+
+static void ignore(void *context, const flow_event *event)
+{
+    (void)context;
+    (void)event;
+}
+
+/* A run that is opened and never stepped looks at all matrices and outputs. */
+static int count(batch *b, flow_totals *ret, deja_error *err)
+{
+    flow *f = NULL;
+    flow_options o = {.slots = 1,
+                      .dry_run = 1,
+                      .environment = (const char *const *)environ,
+                      .run_id = "check",
+                      .listen = ignore};
+    int code = flow_open(&f, b, &o, err);
+    if (code)
+        return code;
+    flow_totals_of(f, ret);
+    flow_close(f);
+    return 0;
+}
+
+static void say_warnings(const batch *b)
+{
+    for (size_t i = 0; i < b->warning_count; i++) {
+        deja_error warning;
+        deja_fail(&warning, DEJA_ESYNTAX, "%s", b->warnings[i]);
+        say_error(&warning);
+    }
+}
+
+static int check(const char *file, deja_error *err)
+{
+    batch *b = NULL;
+    flow_totals t;
+    int code = batch_load(&b, file, err);
+    if (!code) {
+        say_warnings(b);
+        code = count(b, &t, err);
+    }
+    if (!code) {
+        DEJA_AUTO_BUFFER deja_buffer text = {0};
+        deja_text_escape(&text, file, strlen(file));
+        deja_buffer_addf(&text, ": %" PRIu32 " %s, %" PRIu64 " %s%s\n", b->job_count,
+                         b->job_count == 1 ? "job" : "jobs", t.total, t.total == 1 ? "instance" : "instances",
+                         t.unexpanded ? ", and those of jobs whose matrix reads what other jobs make" : "");
+        if (say_output(&text))
+            code = deja_fail(err, DEJA_EIO, "cannot say so");
+    }
+    batch_free(b);
+    return code;
+}
+
+int check_command(char *const *argv)
+{
+    args a;
+    deja_error err;
+    const char *file = "deja.yaml";
+    int id;
+    args_begin(&a, &check_args, argv);
+    while ((id = args_next(&a, &err)) != ARGS_END) {
+        if (id == ARGS_HELP)
+            return cli_help(&check_args);
+        if (id == ARGS_WORD)
+            id = deja_fail(&err, DEJA_EINVAL, "'%s' is one word too many", a.value);
+        if (id == OPTION_FILE)
+            file = a.value;
+        if (id == OPTION_FOLDER)
+            id = cli_enter(a.value, &err);
+        if (id < 0)
+            return cli_usage(&check_args, EXIT_USAGE, &err);
+    }
+    if (check(file, &err) == 0)
+        return EXIT_OK;
+    say_error(&err);
+    return EXIT_USAGE;
+}

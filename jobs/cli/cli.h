@@ -1,0 +1,44 @@
+#ifndef CLI_H
+#define CLI_H
+/*
+ * What all commands of the program have in common: exit statuses, and their list.
+ */
+#include "args.h"
+
+enum {
+    EXIT_OK = 0,
+    EXIT_FAILED = 1,      /* a job failed, or the command could not do what it was asked */
+    EXIT_USAGE = 2,       /* the command line or the batch file is wrong */
+    EXIT_NOT_KEPT = 3,    /* done, but the cache could not keep results */
+    EXIT_OWN_FAULT = 125, /* of `deja exec`, as env(1) and timeout(1) have it */
+    EXIT_SIGNAL = 128,    /* plus the number of the signal */
+};
+
+typedef struct command {
+    const args_command *args;
+    int (*run)(char *const *argv); /* the words after its name; returns the exit status */
+} command;
+
+int run_command(char *const *argv);
+int exec_command(char *const *argv);
+int check_command(char *const *argv);
+int cache_command(char *const *argv);
+
+extern const args_command run_args, exec_args, check_args, cache_args;
+
+/* The commands of `deja cache`, for help. Ends with args NULL. */
+extern const command cache_commands[];
+
+/* Prints the help of a command to standard output and returns the exit status. */
+int cli_help(const args_command *of);
+
+/* Says what is wrong with the command line and returns `status`. */
+int cli_usage(const args_command *of, int status, const deja_error *err);
+
+/* Makes `folder` the working directory. */
+int cli_enter(const char *folder, deja_error *err);
+
+/* Appends the working directory: absolute, normalised. */
+int cli_folder(deja_buffer *b, deja_error *err);
+
+#endif

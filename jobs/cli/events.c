@@ -1,0 +1,195 @@
+/* What happens as JSON, see events.h. */
+#include "events.h"
+#include "fields.h"
+#include "json.h"
+#include <deja/cleanup.h>
+#include <deja/text.h>
+#include <errno.h>
+
+enum { CHUNK_BYTES = 65535 }; /* of a long stream; a multiple of three, for base64 */
+
+static const char *kind_name(flow_event_kind kind)
+{
+    switch (kind) {
+    case FLOW_STARTED:
+        return "started";
+    case FLOW_HIT:
+        return "hit";
+    case FLOW_FINISHED:
+        return "finished";
+    case FLOW_FAILED:
+        return "failed";
+    case FLOW_SKIPPED:
+        return "skipped";
+    case FLOW_WAITING:
+        return "waiting";
+    case FLOW_WOULD_RUN:
+        return "would-run";
+    case FLOW_WOULD_HIT:
+        return "would-hit";
+    case FLOW_NOTE:
+        return "note";
+    }
+    return "note";
+}
+
+/* Hands the line so far to the outbox. */
+static void flush(events *e)
+{
+    flow_bytes bytes = {.data = e->line.data, .len = e->line.len, .fd = -1};
+    if (!e->line.failed)
+        outbox_put(e->box, &bytes, NULL);
+    deja_buffer_clear(&e->line);
+}
+
+/* A chunk of a file: bytes read, 0 at the end or on failure. */
+static size_t read_chunk(int fd, char *data, uint64_t off, uint64_t len)
+{
+    size_t want = len - off < CHUNK_BYTES ? (size_t)(len - off) : CHUNK_BYTES;
+    size_t done = 0;
+    while (done < want) {
+        ssize_t n = pread(fd, data + done, want - done, (off_t)(off + done));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            break;
+        done += (size_t)n;
+    }
+    return done;
+}
+
+/* `len` without a character at the end that goes on in the next chunk. */
+static size_t whole_characters(const char *data, size_t len)
+{
+    for (size_t back = 1; back <= 3 && back < len; back++) {
+        unsigned char c = (unsigned char)data[len - back];
+        size_t needs = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : c >= 0xc0 ? 2 : 1;
+        if (c >= 0x80 && c < 0xc0)
+            continue;
+        return needs > back ? len - back : len;
+    }
+    return len;
+}
+
+static int file_is_utf8(const flow_bytes *bytes, char *chunk)
+{
+    for (uint64_t off = 0; off < bytes->len;) {
+        size_t n = read_chunk(bytes->fd, chunk, off, bytes->len);
+        if (off + n < bytes->len)
+            n = whole_characters(chunk, n);
+        if (!n || !deja_text_is_utf8(chunk, n))
+            return 0;
+        off += n;
+    }
+    return 1;
+}
+
+/* A stream in a file, a chunk at a time: it may be larger than memory. */
+static void add_file(events *e, const char *name, const flow_bytes *bytes)
+{
+    DEJA_AUTO_FREE char *chunk = deja_realloc(NULL, CHUNK_BYTES);
+    if (!chunk) {
+        e->line.failed = 1;
+        return;
+    }
+    int text = file_is_utf8(bytes, chunk);
+    deja_buffer_addf(&e->line, ",\"%s%s\":\"", name, text ? "" : "_base64");
+    for (uint64_t off = 0; off < bytes->len;) {
+        size_t n = read_chunk(bytes->fd, chunk, off, bytes->len);
+        if (text && off + n < bytes->len)
+            n = whole_characters(chunk, n);
+        if (!n)
+            break;
+        if (text)
+            json_escape(&e->line, chunk, n);
+        else
+            json_base64(&e->line, chunk, n);
+        off += n;
+        flush(e);
+    }
+    deja_buffer_add_char(&e->line, '"');
+}
+
+static void add_stream(events *e, const char *name, const flow_bytes *bytes)
+{
+    if (bytes->len && bytes->fd >= 0)
+        add_file(e, name, bytes);
+    else if (bytes->len && bytes->data)
+        json_bytes(&e->line, name, bytes->data, (size_t)bytes->len);
+}
+
+static void add_outcome(events *e, const flow_event *event)
+{
+    deja_buffer *b = &e->line;
+    if (event->exit_status >= 0)
+        json_int(b, "status", event->exit_status);
+    else
+        json_null(b, "status");
+    if (event->signal > 0)
+        json_int(b, "signal", event->signal);
+    json_seconds(b, "wall_s", event->wall_ns);
+    json_seconds(b, "cpu_s", event->cpu_ns);
+    json_int(b, "peak_rss_bytes", (int64_t)event->peak_rss_bytes);
+    if (event->kind == FLOW_FINISHED)
+        json_bool(b, "kept", !event->not_kept && event->keyed);
+    if (event->not_kept)
+        json_string(b, "not_kept", event->not_kept);
+    add_stream(e, "stdout", &event->out);
+    add_stream(e, "stderr", &event->err);
+}
+
+void events_job(events *e, const flow_event *event)
+{
+    deja_buffer *b = &e->line;
+    deja_buffer_clear(b);
+    json_open(b, NULL, '{');
+    json_word(b, "event", kind_name(event->kind));
+    if (event->def) {
+        json_string(b, "job", event->def->name);
+        fields_params(b, "params", event->def, event->index);
+    }
+    if (event->keyed)
+        json_hash(b, "key", &event->key);
+    if (event->reason)
+        json_string(b, event->kind == FLOW_NOTE ? "text" : "reason", event->reason);
+    if (event->kind == FLOW_HIT || event->kind == FLOW_FINISHED || event->kind == FLOW_FAILED)
+        add_outcome(e, event);
+    deja_buffer_add_string(b, "}\n");
+    flush(e);
+}
+
+void events_note(events *e, const char *text)
+{
+    deja_buffer *b = &e->line;
+    deja_buffer_clear(b);
+    json_open(b, NULL, '{');
+    json_word(b, "event", "note");
+    json_string(b, "text", text);
+    deja_buffer_add_string(b, "}\n");
+    flush(e);
+}
+
+void events_summary(events *e, const flow_totals *t, int64_t elapsed_ns, int exit_status)
+{
+    deja_buffer *b = &e->line;
+    deja_buffer_clear(b);
+    json_open(b, NULL, '{');
+    json_word(b, "event", "summary");
+    json_int(b, "total", (int64_t)t->total);
+    json_int(b, "done", (int64_t)t->done);
+    json_int(b, "hits", (int64_t)t->hits);
+    json_int(b, "ran", (int64_t)t->ran);
+    json_int(b, "failed", (int64_t)t->failed);
+    json_int(b, "skipped", (int64_t)t->skipped);
+    json_int(b, "not_kept", (int64_t)t->not_kept);
+    json_seconds(b, "wall_s", elapsed_ns);
+    json_seconds(b, "saved_s", t->saved_ns);
+    json_int(b, "exit_status", exit_status);
+    deja_buffer_add_string(b, "}\n");
+    flush(e);
+}
+
+void events_done(events *e)
+{
+    deja_buffer_done(&e->line);
+}

@@ -1,0 +1,129 @@
+/* The jobs that failed, see failures.h. */
+#include "failures.h"
+#include <ctype.h>
+#include <deja/cleanup.h>
+#include <deja/text.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+enum {
+    TAIL_LINES = 10,
+    TAIL_BYTES = 8192, /* looked at for them */
+    LINE_BYTES = 400,  /* of a line that are shown */
+};
+
+static void add_signal(deja_buffer *b, int sig)
+{
+    const char *words = strsignal(sig);
+    deja_buffer_addf(b, "killed by signal %d", sig);
+    if (!words)
+        return;
+    deja_buffer_add_string(b, " (");
+    for (; *words; words++)
+        deja_buffer_add_char(b, (char)tolower((unsigned char)*words));
+    deja_buffer_add_char(b, ')');
+}
+
+void failures_outcome(deja_buffer *b, const flow_event *event)
+{
+    size_t start = b->len;
+    if (event->signal > 0)
+        add_signal(b, event->signal);
+    else if (event->exit_status > 0)
+        deja_buffer_addf(b, "exit status %d", event->exit_status);
+    if (!event->reason)
+        return;
+    if (b->len > start)
+        deja_buffer_add_string(b, ": ");
+    for (const char *p = event->reason; *p;) {
+        size_t len = strcspn(p, "\n");
+        deja_text_escape(b, p, len);
+        p += len + (p[len] == '\n');
+        if (*p)
+            deja_buffer_add_string(b, "\n    ");
+    }
+}
+
+/* The last bytes of a stream, into `buffer`. */
+static const char *last_bytes(const flow_bytes *bytes, char buffer[TAIL_BYTES], size_t *ret_len)
+{
+    size_t len = bytes->len < TAIL_BYTES ? (size_t)bytes->len : TAIL_BYTES;
+    uint64_t off = bytes->len - len;
+    *ret_len = len;
+    if (bytes->fd < 0)
+        return bytes->data ? bytes->data + off : NULL;
+    ssize_t n;
+    do
+        n = pread(bytes->fd, buffer, len, (off_t)off);
+    while (n < 0 && errno == EINTR);
+    *ret_len = n > 0 ? (size_t)n : 0;
+    return buffer;
+}
+
+/* Where the last lines begin. */
+static size_t last_lines(const char *data, size_t len)
+{
+    size_t at = len && data[len - 1] == '\n' ? len - 1 : len;
+    for (int lines = 0; at > 0; at--)
+        if (data[at - 1] == '\n' && ++lines == TAIL_LINES)
+            return at;
+    return 0;
+}
+
+static void add_tail(deja_buffer *b, const flow_bytes *bytes)
+{
+    char buffer[TAIL_BYTES];
+    size_t len;
+    const char *data = last_bytes(bytes, buffer, &len);
+    if (!data || !len)
+        return;
+    for (size_t at = last_lines(data, len); at < len;) {
+        const char *end = memchr(data + at, '\n', len - at);
+        size_t n = end ? (size_t)(end - data) - at : len - at;
+        deja_buffer_add_string(b, "    ");
+        deja_text_escape(b, data + at, n < LINE_BYTES ? n : LINE_BYTES);
+        deja_buffer_add_string(b, n > LINE_BYTES ? "...\n" : "\n");
+        at += n + 1;
+    }
+}
+
+void failures_add(failures *f, const flow_event *event, const char *log)
+{
+    if (f->count++ >= FAILURES_SHOWN)
+        return;
+    deja_buffer *b = &f->text[f->count - 1];
+    deja_buffer_add_string(b, "deja: failed: ");
+    deja_text_escape(b, event->name, strlen(event->name));
+    deja_buffer_add_string(b, ": ");
+    failures_outcome(b, event);
+    deja_buffer_add_char(b, '\n');
+    add_tail(b, &event->err);
+    if (!log)
+        return;
+    deja_buffer_add_string(b, "    log: ");
+    deja_text_escape(b, log, strlen(log));
+    deja_buffer_add_char(b, '\n');
+}
+
+void failures_report(const failures *f, const char *run, deja_buffer *b)
+{
+    for (uint64_t i = 0; i < f->count && i < FAILURES_SHOWN; i++)
+        deja_buffer_add_string(b, deja_buffer_string(&f->text[i]));
+    if (f->count <= FAILURES_SHOWN)
+        return;
+    deja_buffer_addf(b, "deja: and %" PRIu64 " more failed", f->count - FAILURES_SHOWN);
+    if (run) {
+        deja_buffer_add_string(b, ", see ");
+        deja_text_escape(b, run, strlen(run));
+        deja_buffer_add_string(b, "/jobs.jsonl");
+    }
+    deja_buffer_add_char(b, '\n');
+}
+
+void failures_done(failures *f)
+{
+    for (size_t i = 0; i < FAILURES_SHOWN; i++)
+        deja_buffer_done(&f->text[i]);
+    f->count = 0;
+}

@@ -1,0 +1,390 @@
+/* What goes to standard output and standard error, see outbox.h. */
+#include "outbox.h"
+#include "held.h"
+#include <deja/cleanup.h>
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+enum {
+    COLUMNS = 80,
+    MEMORY_LIMIT = 64 << 20, /* bytes held in memory for the whole run */
+    GATHER_BYTES = 1 << 16,  /* small outputs are gathered into pieces of this size */
+    SMALL_BYTES = 1 << 14,   /* outputs up to this size are gathered */
+    CHUNK_BYTES = 1 << 16,   /* of one write to a regular file */
+    PUMP_BYTES = 16 << 20,   /* written in one go, so that a huge output does not stop the run for long */
+};
+
+typedef struct sink {
+    int fd;
+    int direct; /* never blocks for long: a regular file */
+    int terminal;
+    int dead; /* failed: what goes there is dropped */
+} sink;
+
+struct outbox {
+    sink out, err;
+    int same; /* both are one file */
+    held_pool pool;
+    held *head, *tail;
+    int started;       /* a part of the front piece is written */
+    deja_buffer lines; /* of ours */
+    size_t lines_at;   /* bytes of them that are written */
+    deja_buffer status;
+    int shown;    /* the status line is on the terminal */
+    int redraw;   /* and not as it should be */
+    int mid_line; /* the last byte on the terminal was no newline */
+    int unread, troubled;
+    deja_error trouble;
+    char buffer[CHUNK_BYTES];
+};
+
+static const flow_bytes nothing = {.fd = -1};
+
+static sink sink_of(int fd, struct stat *st)
+{
+    sink s = {.fd = fd};
+    *st = (struct stat){0};
+    if (fstat(fd, st))
+        return s;
+    s.direct = S_ISREG(st->st_mode);
+    s.terminal = S_ISCHR(st->st_mode) && isatty(fd);
+    return s;
+}
+
+static int ready(const sink *s)
+{
+    struct pollfd p = {.fd = s->fd, .events = POLLOUT};
+    return s->direct || (poll(&p, 1, 0) > 0 && p.revents);
+}
+
+static void fail_sink(outbox *o, sink *s)
+{
+    s->dead = 1;
+    if (errno == EPIPE && s == &o->out) {
+        o->unread = 1;
+        return;
+    }
+    int quiet = s == &o->err && (errno == EPIPE || errno == EBADF);
+    if (quiet || o->troubled)
+        return;
+    deja_fail_errno(&o->trouble, "write to standard %s", s == &o->out ? "output" : "error");
+    o->troubled = 1;
+}
+
+/* Writes the front of `data` where that does not block: bytes written (or dropped), 0 when it would block. */
+static size_t write_some(outbox *o, sink *s, const char *data, size_t len)
+{
+    if (s->dead)
+        return len;
+    if (!ready(s))
+        return 0;
+    size_t most = s->direct ? CHUNK_BYTES : PIPE_BUF;
+    ssize_t n;
+    do
+        n = write(s->fd, data, len < most ? len : most);
+    while (n < 0 && errno == EINTR);
+    if (n < 0 && errno == EAGAIN)
+        return 0;
+    if (n < 0) {
+        fail_sink(o, s);
+        return len;
+    }
+    if (s->terminal && n > 0)
+        o->mid_line = data[n - 1] != '\n';
+    return (size_t)n;
+}
+
+/* 1 when the terminal shows no status line (any more). */
+static int hide_status(outbox *o)
+{
+    static const char clear[] = "\r\033[K";
+    if (!o->shown)
+        return 1;
+    if (!write_some(o, &o->err, clear, sizeof clear - 1))
+        return 0;
+    o->shown = 0;
+    o->mid_line = 0;
+    return 1;
+}
+
+static size_t write_output(outbox *o, sink *s, const char *data, size_t len)
+{
+    if (s->terminal && !hide_status(o))
+        return 0;
+    return write_some(o, s, data, len);
+}
+
+/* Lines of ours as far as possible. 1 when some went out. */
+static int write_lines(outbox *o)
+{
+    size_t n = write_output(o, &o->err, o->lines.data + o->lines_at, o->lines.len - o->lines_at);
+    o->lines_at += n;
+    if (o->lines_at == o->lines.len) {
+        deja_buffer_clear(&o->lines);
+        o->lines_at = 0;
+    }
+    return n > 0;
+}
+
+/* They may go between streams only, or beside one that goes elsewhere; a line once begun is finished first.
+ */
+static int lines_may_go(const outbox *o)
+{
+    if (!o->lines.len)
+        return 0;
+    return o->lines_at || !o->head || !o->started || (!o->same && held_stream(o->head) == 0);
+}
+
+static void pop(outbox *o)
+{
+    held *h = o->head;
+    o->head = h->next;
+    if (!o->head)
+        o->tail = NULL;
+    o->started = 0;
+    held_free(&o->pool, h);
+}
+
+/* A part of the front piece: bytes written, 0 when it would block. */
+static size_t write_front(outbox *o)
+{
+    held *h = o->head;
+    sink *s = held_stream(h) ? &o->err : &o->out;
+    if (o->lines_at && (o->same || s == &o->err))
+        return 0;
+    if (h->fd >= 0 && !s->dead && !ready(s))
+        return 0; /* nothing is read that cannot be written */
+    size_t len;
+    deja_error err;
+    const char *data = held_peek(h, o->buffer, s->direct ? CHUNK_BYTES : PIPE_BUF, &len, &err);
+    if (!data) {
+        if (!o->troubled)
+            o->trouble = err;
+        o->troubled = 1;
+        pop(o);
+        return 1;
+    }
+    size_t n = write_output(o, s, data, len);
+    if (!n)
+        return 0;
+    o->started = 1;
+    held_skip(h, n);
+    if (!h->len[0] && !h->len[1])
+        pop(o);
+    return n;
+}
+
+static void draw_status(outbox *o)
+{
+    if (!o->redraw || o->lines.len || o->started || !o->status.len || o->status.failed)
+        return;
+    DEJA_AUTO_BUFFER deja_buffer b = {0};
+    deja_buffer_add_string(&b, o->shown ? "\r" : o->mid_line ? "\n\r" : "\r");
+    deja_buffer_add(&b, o->status.data, o->status.len);
+    deja_buffer_add_string(&b, "\033[K");
+    if (b.failed || !write_some(o, &o->err, b.data, b.len))
+        return;
+    o->shown = 1;
+    o->redraw = 0;
+}
+
+static held_span span_of(const flow_bytes *bytes)
+{
+    if (!bytes->len || (bytes->fd < 0 && !bytes->data))
+        return (held_span){.fd = -1};
+    return (held_span){.data = bytes->data, .fd = bytes->fd, .len = bytes->len};
+}
+
+static void enqueue(outbox *o, held *chain)
+{
+    if (!chain)
+        return;
+    if (o->tail)
+        o->tail->next = chain;
+    else
+        o->head = chain;
+    o->tail = chain;
+    while (o->tail->next)
+        o->tail = o->tail->next;
+}
+
+/* Small outputs, copied together. 0 when that is not possible. */
+static int gather(outbox *o, const held_span *out, const held_span *err)
+{
+    if (out->fd >= 0 || err->fd >= 0 || out->len + err->len > SMALL_BYTES)
+        return 0;
+    held *h = o->tail;
+    uint64_t used = h ? h->off + h->len[0] + h->len[1] : 0;
+    int fits = h && h->fd < 0 && used + out->len + err->len <= h->cap && (!h->len[1] || !out->len);
+    if (!fits) {
+        if (h && h->cap >= GATHER_BYTES)
+            outbox_pump(o);
+        h = held_new(&o->pool, GATHER_BYTES);
+        if (!h)
+            return 0;
+        enqueue(o, h);
+    }
+    return held_append(h, 0, out->data, out->len) && held_append(h, 1, err->data, err->len);
+}
+
+/* Writes what goes at once without copying it. Only while nothing else waits. */
+static void write_through(outbox *o, sink *s, held_span *span)
+{
+    while (span->fd < 0 && span->len && !o->head && !o->lines.len) {
+        size_t n = write_output(o, s, span->data, span->len);
+        if (!n)
+            return;
+        span->data += n;
+        span->len -= n;
+    }
+}
+
+int outbox_open(outbox **ret, const outbox_options *options, deja_error *err)
+{
+    struct stat out, stderr_stat;
+    outbox *o = deja_calloc(1, sizeof *o);
+    if (!o)
+        return deja_fail(err, DEJA_ENOMEM, "out of memory");
+    o->out = sink_of(options->out_fd, &out);
+    o->err = sink_of(options->err_fd, &stderr_stat);
+    o->same = out.st_dev == stderr_stat.st_dev && out.st_ino == stderr_stat.st_ino;
+    o->pool = (held_pool){.limit = options->memory_limit ? options->memory_limit : MEMORY_LIMIT,
+                          .folder = options->folder,
+                          .spool_fd = -1};
+    *ret = o;
+    return 0;
+}
+
+outbox_held *outbox_hold(outbox *o, const flow_bytes *out, const flow_bytes *err)
+{
+    held_span spans[2] = {span_of(out ? out : &nothing), span_of(err ? err : &nothing)};
+    return (outbox_held *)held_keep(&o->pool, &spans[0], &spans[1]);
+}
+
+void outbox_release(outbox *o, outbox_held *held_output)
+{
+    held *h = (held *)held_output;
+    if (!h)
+        return;
+    held_span out = {.data = h->data + h->off, .fd = h->fd, .len = h->len[0]};
+    held_span err = {.data = h->data + h->off + h->len[0], .fd = h->fd, .len = h->len[1]};
+    if (!h->next && gather(o, &out, &err))
+        held_free(&o->pool, h);
+    else
+        enqueue(o, h);
+}
+
+void outbox_drop(outbox *o, outbox_held *held_output)
+{
+    for (held *h = (held *)held_output; h;) {
+        held *next = h->next;
+        held_free(&o->pool, h);
+        h = next;
+    }
+}
+
+void outbox_put(outbox *o, const flow_bytes *out, const flow_bytes *err)
+{
+    held_span spans[2] = {span_of(out ? out : &nothing), span_of(err ? err : &nothing)};
+    if ((!spans[0].len && !spans[1].len) || gather(o, &spans[0], &spans[1]))
+        return;
+    outbox_pump(o);
+    uint64_t total = spans[0].len + spans[1].len;
+    write_through(o, &o->out, &spans[0]);
+    if (!spans[0].len)
+        write_through(o, &o->err, &spans[1]);
+    int begun = !o->head && spans[0].len + spans[1].len < total;
+    enqueue(o, held_keep(&o->pool, &spans[0], &spans[1]));
+    o->started |= begun && o->head;
+}
+
+void outbox_line(outbox *o, const char *text, size_t len)
+{
+    deja_buffer_add(&o->lines, text, len);
+    if (o->lines.failed)
+        deja_buffer_done(&o->lines);
+}
+
+int outbox_terminal(const outbox *o)
+{
+    return o->err.terminal;
+}
+
+size_t outbox_columns(const outbox *o)
+{
+    struct winsize size;
+    if (ioctl(o->err.fd, TIOCGWINSZ, &size) || size.ws_col == 0)
+        return COLUMNS;
+    return size.ws_col;
+}
+
+void outbox_status(outbox *o, const char *line)
+{
+    deja_buffer_clear(&o->status);
+    if (line)
+        deja_buffer_add_string(&o->status, line);
+    o->redraw = 1;
+}
+
+void outbox_clear_status(outbox *o)
+{
+    deja_buffer_clear(&o->status);
+    hide_status(o);
+}
+
+void outbox_pump(outbox *o)
+{
+    size_t budget = PUMP_BYTES;
+    while (o->head || o->lines.len) {
+        if (lines_may_go(o) && write_lines(o))
+            continue;
+        size_t n = o->head ? write_front(o) : 0;
+        if (!n || n >= budget)
+            break;
+        budget -= n;
+    }
+    draw_status(o);
+}
+
+size_t outbox_poll(const outbox *o, struct pollfd fds[2])
+{
+    size_t n = 0;
+    if (o->head && !(o->lines_at && (o->same || held_stream(o->head) == 1)))
+        fds[n++] = (struct pollfd){.fd = held_stream(o->head) ? o->err.fd : o->out.fd, .events = POLLOUT};
+    if (lines_may_go(o))
+        fds[n++] = (struct pollfd){.fd = o->err.fd, .events = POLLOUT};
+    return n;
+}
+
+int outbox_empty(const outbox *o)
+{
+    return !o->head && !o->lines.len;
+}
+
+int outbox_unread(const outbox *o)
+{
+    return o->unread;
+}
+
+int outbox_trouble(const outbox *o, deja_error *ret)
+{
+    if (!o->troubled && !o->pool.lost)
+        return 0;
+    *ret = o->troubled ? o->trouble : o->pool.trouble;
+    return 1;
+}
+
+void outbox_close(outbox *o)
+{
+    if (!o)
+        return;
+    while (o->head)
+        pop(o);
+    held_pool_done(&o->pool);
+    deja_buffer_done(&o->lines);
+    deja_buffer_done(&o->status);
+    deja_free(o);
+}

@@ -1,0 +1,75 @@
+/* The cache and the claims that a run uses, see vault.h. */
+#include "vault.h"
+#include <deja/cleanup.h>
+#include <deja/file.h>
+
+static int open_claims(deja_claims **ret, const char *folder, const char *name, deja_error *err)
+{
+    DEJA_AUTO_BUFFER deja_buffer path = {0};
+    deja_buffer_addf(&path, "%s/%s", folder, name);
+    if (path.failed)
+        return deja_fail(err, DEJA_ENOMEM, "out of memory");
+    return deja_claims_open(ret, path.data, err);
+}
+
+static int open_cache(vault *v, const vault_options *o, deja_error *err)
+{
+    DEJA_AUTO_BUFFER deja_buffer folder = {0};
+    int code = place_cache(&folder, o->cache, o->beside, err);
+    if (code)
+        return code;
+    if ((o->dry_run || !v->store) && !place_has_cache(folder.data))
+        return 0;
+    deja_cache_options options = {.size = sizeof options, .folder = folder.data, .trace = o->trace};
+    code = deja_cache_open(&v->cache, &options, err);
+    if (code || o->dry_run)
+        return code;
+    return open_claims(&v->claims, folder.data, "claims", err);
+}
+
+/* Two runs in one folder share the outputs, whatever caches they use. */
+static int open_output_claims(vault *v, const vault_options *o, deja_error *err)
+{
+    DEJA_AUTO_BUFFER deja_buffer folder = {0};
+    if (o->dry_run || !o->has_outputs)
+        return 0;
+    if (o->beside)
+        deja_path_join(&folder, o->beside, ".deja");
+    else if (place_runs(&folder, NULL, err))
+        return DEJA_ENOTFOUND;
+    return open_claims(&v->output_claims, deja_buffer_string(&folder), "outputs", err);
+}
+
+int vault_open(vault *v, const vault_options *options, deja_error *err)
+{
+    place_mode mode;
+    *v = (vault){0};
+    int code = place_mode_of(place_env("DEJA_MODE"), &mode, err);
+    if (code)
+        return code;
+    v->lookup = mode != PLACE_REFRESH && !options->force;
+    v->store = mode != PLACE_READONLY && mode != PLACE_OFF;
+    if (mode != PLACE_OFF && open_cache(v, options, &v->trouble)) {
+        deja_cache_close(v->cache);
+        v->cache = NULL;
+        v->unusable = 1;
+    }
+    /* Without them a second run in the same folder is not noticed: what follows goes on all the same, as
+     * without a cache. */
+    if (open_output_claims(v, options, NULL))
+        v->output_claims = NULL;
+    return 0;
+}
+
+int vault_cannot_keep(const vault *v)
+{
+    return v->unusable && v->store;
+}
+
+void vault_close(vault *v)
+{
+    deja_claims_close(v->output_claims);
+    deja_claims_close(v->claims);
+    deja_cache_close(v->cache);
+    *v = (vault){0};
+}

@@ -1,0 +1,38 @@
+#ifndef VAULT_H
+#define VAULT_H
+/*
+ * The cache and the claims that a run uses, opened as options and environment say. A cache that cannot be
+ * opened is no reason not to run. One thread.
+ */
+#include "place.h"
+#include <deja/cache.h>
+#include <deja/claim.h>
+
+typedef struct vault_options {
+    const char *cache;  /* --cache, or NULL */
+    const char *beside; /* the batch's folder; NULL: the user's cache */
+    int has_outputs;    /* jobs declare outputs: they are to be claimed */
+    int force;          /* do not look up */
+    int dry_run;        /* make nothing */
+    deja_trace *trace;
+} vault_options;
+
+typedef struct vault {
+    deja_cache *cache;   /* NULL: none */
+    deja_claims *claims; /* of keys */
+    deja_claims *output_claims;
+    int lookup, store;
+    int unusable; /* there should be a cache, and it could not be opened: `trouble` */
+    deja_error trouble;
+} vault;
+
+/* DEJA_EINVAL for a bad DEJA_MODE, the only error. */
+int vault_open(vault *v, const vault_options *options, deja_error *err);
+
+/* 1 when results were to be kept and cannot be. */
+int vault_cannot_keep(const vault *v);
+
+/* Safe on zeroed memory. */
+void vault_close(vault *v);
+
+#endif

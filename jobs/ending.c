@@ -1,0 +1,152 @@
+/*
+ * Counts are raised before the listener is told, so that it may draw them.
+ */
+#include "ending.h"
+#include "keying.h"
+#include "outputs.h"
+#include <deja/cleanup.h>
+
+static void settle(active *a, plan_end end, const deja_hash *left)
+{
+    plan_settle(a->flow->plan, a->job.def, a->job.index, end, left);
+}
+
+static void end(active *a, uint64_t *count, const flow_event *event)
+{
+    ++*count;
+    a->flow->totals.done++;
+    active_tell(a->flow, event);
+    active_retire(a);
+}
+
+static void end_unsuccessful(active *a, uint64_t *count, const flow_event *event)
+{
+    settle(a, PLAN_FAILED, NULL);
+    end(a, count, event);
+}
+
+void ending_never_ran(active *a, int status, const deja_error *why)
+{
+    flow *f = a->flow;
+    flow_event event = active_event(a, FLOW_FAILED);
+    event.reason = why->text;
+    event.exit_status = status;
+    f->failed |= f->options.stop_at_failure;
+    end_unsuccessful(a, &f->totals.failed, &event);
+}
+
+void ending_blocked(active *a, const plan_ready *ready)
+{
+    flow *f = a->flow;
+    DEJA_AUTO_BUFFER deja_buffer reason = {0};
+    deja_buffer_addf(&reason, ready->would ? "depends on '%s'" : "needs '%s', which failed",
+                     ready->blocked_by->name);
+    flow_event event = active_event(a, ready->would ? FLOW_WOULD_RUN : FLOW_SKIPPED);
+    event.reason = deja_buffer_string(&reason);
+    settle(a, ready->would ? PLAN_UNKNOWN : PLAN_FAILED, NULL);
+    end(a, ready->would ? &f->totals.ran : &f->totals.skipped, &event);
+}
+
+void ending_would_run(active *a)
+{
+    flow_event event = active_event(a, FLOW_WOULD_RUN);
+    settle(a, PLAN_UNKNOWN, NULL);
+    end(a, &a->flow->totals.ran, &event);
+}
+
+static int open_stream(active *a, const deja_stored *stored, flow_bytes *ret)
+{
+    *ret = (flow_bytes){.data = stored->data, .len = stored->content.size, .fd = -1};
+    if (stored->where == DEJA_STORED_INLINE)
+        return 0;
+    ret->fd = deja_cache_open_stored(a->flow->options.cache, stored, NULL);
+    return ret->fd < 0 ? DEJA_ENOTFOUND : 0;
+}
+
+static void close_streams(const flow_event *event)
+{
+    deja_cleanup_close(&event->out.fd);
+    deja_cleanup_close(&event->err.fd);
+}
+
+static void answer(active *a, flow_event *event)
+{
+    const deja_entry *e = a->entry;
+    deja_hash left;
+    event->exit_status = e->exit_status;
+    event->wall_ns = e->wall_ns;
+    event->cpu_ns = e->cpu_ns;
+    event->peak_rss_bytes = e->peak_rss_bytes;
+    a->flow->totals.saved_ns += e->wall_ns;
+    if (a->job.def->needed)
+        left = keying_left(e->outputs, e->output_count, &e->out.content);
+    settle(a, PLAN_LEFT, a->job.def->needed ? &left : NULL);
+    end(a, &a->flow->totals.hits, event);
+}
+
+int ending_hit(active *a)
+{
+    int dry = a->flow->options.dry_run;
+    flow_event event = active_event(a, dry ? FLOW_WOULD_HIT : FLOW_HIT);
+    int readable = dry || (open_stream(a, &a->entry->out, &event.out) == 0 &&
+                           open_stream(a, &a->entry->err, &event.err) == 0);
+    if (readable)
+        answer(a, &event);
+    close_streams(&event);
+    return readable;
+}
+
+static flow_event event_of_run(active *a, flow_event_kind kind)
+{
+    const deja_outcome *o = &a->outcome;
+    flow_event event = active_event(a, kind);
+    event.exit_status = o->status;
+    event.signal = o->signal;
+    event.wall_ns = o->wall_ns;
+    event.cpu_ns = o->cpu_ns;
+    event.peak_rss_bytes = o->peak_rss_bytes;
+    event.out = (flow_bytes){.data = o->out.data, .len = o->out.len, .fd = o->out.fd};
+    event.err = (flow_bytes){.data = o->err.data, .len = o->err.len, .fd = o->err.fd};
+    return event;
+}
+
+void ending_failed(active *a, const deja_error *why)
+{
+    flow *f = a->flow;
+    int interrupted = f->stopping > 0; /* it did not fail, it was ended */
+    if (!a->job.def->keep_failed)
+        outputs_remove(&a->job);
+    flow_event event = event_of_run(a, interrupted ? FLOW_SKIPPED : FLOW_FAILED);
+    event.reason = interrupted ? "interrupted" : why && why->code ? why->text : NULL;
+    f->totals.ran_ns += interrupted ? 0 : a->outcome.wall_ns;
+    f->failed |= f->options.stop_at_failure;
+    end_unsuccessful(a, interrupted ? &f->totals.skipped : &f->totals.failed, &event);
+}
+
+void ending_settle(active *a, const deja_hash *left)
+{
+    settle(a, PLAN_LEFT, left);
+}
+
+void ending_unfit(active *a, const char *why)
+{
+    flow *f = a->flow;
+    flow_event event = event_of_run(a, FLOW_FINISHED);
+    event.not_kept = why;
+    f->totals.ran_ns += a->outcome.wall_ns;
+    end(a, &f->totals.ran, &event);
+}
+
+void ending_ran(active *a)
+{
+    ending_unfit(a, NULL);
+}
+
+void ending_not_kept(active *a, const char *why)
+{
+    flow *f = a->flow;
+    f->totals.not_kept++;
+    if (f->trouble.len == 0)
+        deja_buffer_add_string(&f->trouble, why);
+    ending_unfit(a, why);
+}

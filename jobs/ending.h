@@ -1,0 +1,35 @@
+#ifndef ENDING_H
+#define ENDING_H
+/*
+ * The ends of a job: each counts it, tells the plan and the listener, and retires the active.
+ */
+#include "active.h"
+
+/* It could not be started: `status` is what env(1) would have ended with, or -1. */
+void ending_never_ran(active *a, int status, const deja_error *why);
+
+/* A job that it needs failed, or, in a dry run, would run. */
+void ending_blocked(active *a, const plan_ready *ready);
+
+/* Dry run: a miss. */
+void ending_would_run(active *a);
+
+/* Answered from the cache; 0 when its streams cannot be read after all: then nothing has ended. */
+int ending_hit(active *a);
+
+/* It ran and failed, or was ended by the stop of the run. `why` may be NULL. Its outputs go. */
+void ending_failed(active *a, const deja_error *why);
+
+/* It ran well: jobs that need it may start. `left` NULL: nobody asks. One of the three below follows. */
+void ending_settle(active *a, const deja_hash *left);
+
+/* It ran well and its result is kept, or was not to be kept. */
+void ending_ran(active *a);
+
+/* It ran well, but its result is unfit to be kept. */
+void ending_unfit(active *a, const char *why);
+
+/* It ran well, but the cache could not keep the result: the run goes on and says so at its end. */
+void ending_not_kept(active *a, const char *why);
+
+#endif

@@ -1,0 +1,580 @@
+/*
+ * The conductor. The life of a job, in the order of this file:
+ *
+ *     take     an instance from the plan; list what it reads, have that hashed          cache helpers
+ *     key      a hash of all that its result depends on
+ *     lookup   many keys in one read transaction; hits get their outputs put in place   cache helpers
+ *     dispatch a miss gets its claims and a slot, and becomes a process                 runner
+ *     result   failed, or sealed: outputs read and hashed, inputs looked at again       cache helpers
+ *     store    committed; then it is reported and forgotten                             cache writer
+ *
+ * A job in flight is an `active` in one of a few lists; of all others only the plan knows, by their number.
+ */
+#include "active.h"
+#include "ending.h"
+#include "hit.h"
+#include "keying.h"
+#include "launch.h"
+#include "outcome.h"
+#include <deja/cleanup.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* Jobs in flight at most: enough to fill read transactions and groups of commits, few enough to keep memory
+ * small. */
+#define WINDOW 1024
+/* Instances taken in one step, and keys looked up in one read transaction. */
+#define BATCH 256
+/* A claim that somebody else has is asked for again after this time, doubled up to the second one. */
+#define ASIDE_MIN_NS (1 * DEJA_MS_NS)
+#define ASIDE_MAX_NS (100 * DEJA_MS_NS)
+/* After this long a job that is set aside says so. */
+#define ASIDE_SAY_NS (300 * DEJA_MS_NS)
+/* A job for which no process can be had fails after this time. */
+#define PATIENCE_NS (10 * DEJA_S_NS)
+
+/* Its result may be in the cache. */
+static int is_cached(const active *a)
+{
+    return a->flow->options.cache && a->job.def->cache;
+}
+
+/* ---- take ---- */
+
+/* Without a key nothing is hashed, but what the job is said to read must be there. */
+static int probe_reads(active *a, deja_error *err)
+{
+    for (size_t i = a->reads.has_program; i < a->reads.count; i++) {
+        struct stat st;
+        int missing = fstatat(a->flow->batch->folder_fd, a->reads.items[i].path, &st, 0) < 0;
+        a->reads.items[i].sys_errno = missing ? errno : S_ISDIR(st.st_mode) ? EISDIR : 0;
+    }
+    return reads_check(&a->reads, err);
+}
+
+/* Jobs mostly run the same program: within one step of the flow it is looked at once. */
+static void remember_program(active *a)
+{
+    flow *f = a->flow;
+    if (!a->reads.has_program || a->reads.items[0].sys_errno || f->program.path)
+        return;
+    deja_buffer_clear(&f->program_path);
+    deja_buffer_add_string(&f->program_path, a->reads.items[0].path);
+    f->program = a->reads.items[0];
+    f->program.path = f->program_path.failed ? NULL : f->program_path.data;
+}
+
+static int knows_program(active *a)
+{
+    const flow *f = a->flow;
+    if (!a->reads.has_program || !f->program.path || strcmp(f->program.path, a->reads.items[0].path) != 0)
+        return 0;
+    a->reads.items[0].content = f->program.content;
+    return 1;
+}
+
+static void finish_hashing(active *a)
+{
+    deja_error err;
+    int status = a->digest.step.status;
+    remember_program(a);
+    if (status < 0)
+        err = a->digest.step.error;
+    else if ((status = reads_check(&a->reads, &err)) == 0)
+        status = keying_make(a, &err);
+    if (status < 0)
+        ending_never_ran(a, -1, &err);
+    else
+        active_enter(a, a->flow->options.lookup ? LOOKING : MISSED);
+}
+
+static void begin_hashing(active *a)
+{
+    size_t known = (size_t)knows_program(a);
+    a->digest = (deja_digest){.step = {.user = a},
+                              .root_fd = a->flow->batch->folder_fd,
+                              .items = a->reads.items + known,
+                              .count = a->reads.count - known};
+    if (a->digest.count == 0 || deja_digest_begin(a->flow->options.cache, &a->digest) != 0)
+        finish_hashing(a);
+}
+
+static void begin(active *a)
+{
+    deja_error err;
+    int status = job_render(&a->job, a->flow->batch, a->job.def, a->job.index, JOB_ALL, &err);
+    if (status == 0) {
+        launch_find_program(a);
+        status = reads_list(&a->reads, &a->job, a->program.len ? a->program.data : NULL, &err);
+    }
+    if (status == 0 && !is_cached(a))
+        status = probe_reads(a, &err);
+    if (status < 0)
+        ending_never_ran(a, -1, &err);
+    else if (is_cached(a))
+        begin_hashing(a);
+    else
+        active_enter(a, MISSED);
+}
+
+/* 0: out of memory. */
+static int take_one(flow *f, const plan_ready *ready)
+{
+    active *a = active_new(f, ready->def, ready->index);
+    if (!a)
+        return 0;
+    if (ready->error)
+        ending_never_ran(a, -1, ready->error);
+    else if (ready->blocked_by)
+        ending_blocked(a, ready);
+    else
+        begin(a);
+    return 1;
+}
+
+static int take(flow *f)
+{
+    int taken = 0;
+    plan_ready ready;
+    while (!f->stopping && !f->failed && taken < BATCH && active_count(f) < WINDOW &&
+           plan_next(f->plan, &ready)) {
+        if (!take_one(f, &ready)) {
+            active_tell(f, &(flow_event){.kind = FLOW_NOTE,
+                                         .reason = "out of memory: the run ends",
+                                         .out.fd = -1,
+                                         .err.fd = -1});
+            f->totals.failed++;
+            f->failed = 1;
+            break;
+        }
+        taken++;
+    }
+    return taken;
+}
+
+/* ---- lookup ---- */
+
+static void set_aside(active *a)
+{
+    int64_t now = deja_monotonic_ns(NULL);
+    if (a->aside_ns == 0)
+        a->aside_since_ns = now;
+    a->aside_ns = a->aside_ns == 0                 ? ASIDE_MIN_NS
+                  : a->aside_ns * 2 > ASIDE_MAX_NS ? ASIDE_MAX_NS
+                                                   : a->aside_ns * 2;
+    a->ask_again_ns = now + a->aside_ns;
+    if (!a->said_waiting && now - a->aside_since_ns > ASIDE_SAY_NS) {
+        a->said_waiting = 1;
+        flow_event event = active_event(a, FLOW_WAITING);
+        active_tell(a->flow, &event);
+    }
+    deja_entry_free(a->entry);
+    a->entry = NULL;
+    active_enter(a, ASIDE);
+}
+
+static int wake_aside(flow *f)
+{
+    int woken = 0;
+    int64_t now = f->aside.first ? deja_monotonic_ns(NULL) : 0;
+    for (active *a = f->aside.first, *next; a; a = next) {
+        next = a->next;
+        if (a->ask_again_ns > now)
+            continue;
+        active_enter(a, a->keyed && f->options.lookup ? LOOKING : MISSED);
+        woken = 1;
+    }
+    return woken;
+}
+
+static void advance_hit(active *a)
+{
+    hit_state state = hit_advance(a);
+    if (state == HIT_PENDING || (state == HIT_ANSWERED && ending_hit(a)))
+        return;
+    if (state == HIT_HELD) {
+        set_aside(a);
+    } else if (state == HIT_FAILED) {
+        ending_never_ran(a, -1, &a->restore.step.error);
+    } else {
+        deja_entry_free(a->entry);
+        a->entry = NULL;
+        active_enter(a, MISSED);
+    }
+}
+
+static int lookup(flow *f)
+{
+    deja_lookup items[BATCH];
+    active *actives[BATCH];
+    size_t n = 0;
+    for (active *a = f->looking.first; a && n < BATCH; a = a->next, n++) {
+        actives[n] = a;
+        items[n] = (deja_lookup){
+            .key = a->key, .encoding = a->encoding.bytes.data, .encoding_len = a->encoding.bytes.len};
+    }
+    if (n == 0)
+        return 0;
+    deja_error err;
+    if (deja_cache_lookup(f->options.cache, items, n, &err) < 0 && f->trouble.len == 0)
+        deja_buffer_add_string(&f->trouble, err.text);
+    for (size_t i = 0; i < n; i++) {
+        actives[i]->entry = items[i].entry;
+        if (items[i].entry)
+            advance_hit(actives[i]);
+        else
+            active_enter(actives[i], MISSED);
+    }
+    return 1;
+}
+
+/* ---- dispatch ---- */
+
+/* With one slot the order of starts is the order of the batch: an earlier job whose fate is open goes first.
+ */
+static int must_wait_its_turn(const flow *f, const active *a)
+{
+    if (f->options.slots > 1 || f->preparing == 0)
+        return 0;
+    for (const active *b = f->busy.first; b && active_comes_before(b, a); b = b->next)
+        if (b->stage <= RESTORING)
+            return 1;
+    return f->looking.first && active_comes_before(f->looking.first, a);
+}
+
+/* The look after the claim: whoever had it before may have kept the result meanwhile. */
+static int answered_meanwhile(active *a)
+{
+    flow *f = a->flow;
+    if (!a->keyed || !f->options.lookup || a->looked_again)
+        return 0;
+    a->looked_again = 1;
+    deja_lookup item = {
+        .key = a->key, .encoding = a->encoding.bytes.data, .encoding_len = a->encoding.bytes.len};
+    if (deja_cache_lookup(f->options.cache, &item, 1, NULL) < 0 || !item.entry)
+        return 0;
+    a->entry = item.entry;
+    advance_hit(a);
+    return 1;
+}
+
+/* Processes are short though none of ours runs: others have them, perhaps not for long. */
+static int is_patient(const active *a)
+{
+    return a->aside_ns == 0 || deja_monotonic_ns(NULL) - a->aside_since_ns < PATIENCE_NS;
+}
+
+static void start(active *a)
+{
+    flow *f = a->flow;
+    deja_error err;
+    int exit_status;
+    int status = launch_start(a, &exit_status, &err);
+    if (status == DEJA_ERESOURCE && f->totals.running > 0) {
+        f->short_of_resources = 1;
+    } else if (status == DEJA_ERESOURCE && is_patient(a)) {
+        set_aside(a);
+    } else if (status < 0) {
+        ending_never_ran(a, exit_status, &err);
+    } else {
+        active_enter(a, RUNNING);
+        f->totals.running++;
+        flow_event event = active_event(a, FLOW_STARTED);
+        active_tell(f, &event);
+    }
+}
+
+static void dispatch_one(active *a)
+{
+    if (a->flow->options.dry_run)
+        ending_would_run(a);
+    else if (!a->claimed && !active_claim(a))
+        set_aside(a);
+    else if (!answered_meanwhile(a))
+        start(a);
+}
+
+static int may_dispatch(const flow *f)
+{
+    if (!f->missed.first || f->stopping || f->failed || must_wait_its_turn(f, f->missed.first))
+        return 0;
+    return f->options.dry_run || (f->totals.running < f->options.slots && !f->short_of_resources);
+}
+
+static int dispatch(flow *f)
+{
+    int worked = 0;
+    for (; may_dispatch(f); worked = 1)
+        dispatch_one(f->missed.first);
+    return worked;
+}
+
+/* ---- result ---- */
+
+static void finish_commit(active *a)
+{
+    if (a->result.step.status < 0)
+        ending_not_kept(a, a->result.step.error.text);
+    else
+        ending_ran(a);
+}
+
+static void begin_commit(active *a)
+{
+    active_enter(a, COMMITTING);
+    if (deja_result_commit_begin(a->flow->options.cache, &a->result) != 0)
+        finish_commit(a);
+}
+
+static void finish_changed(active *a)
+{
+    DEJA_AUTO_BUFFER deja_buffer text = {0};
+    if (a->result.changed_input)
+        deja_buffer_addf(&text, "input '%s' changed while it ran: its result is not kept",
+                         a->result.changed_input);
+    else
+        deja_buffer_add_string(&text,
+                               "files came or went among its inputs while it ran: its result is not kept");
+    active_note(a, deja_buffer_string(&text));
+    ending_unfit(a, deja_buffer_string(&text));
+}
+
+static void finish_seal(active *a)
+{
+    deja_result *r = &a->result;
+    int status = r->step.status;
+    if (status == DEJA_ENOTFOUND || status == DEJA_ETYPE) {
+        ending_failed(a, &r->step.error);
+        return;
+    }
+    deja_hash left = keying_left(r->outputs, r->output_count, &r->out_content);
+    ending_settle(a, status == 0 ? &left : NULL);
+    if (status < 0)
+        ending_not_kept(a, r->step.error.text);
+    else if (r->flags & DEJA_RESULT_NO_KEEP)
+        ending_ran(a);
+    else if (a->outcome.out.error || a->outcome.err.error)
+        ending_not_kept(a, "its output could not be spooled");
+    else if (r->changed_input || !outcome_reads_same(a))
+        finish_changed(a);
+    else
+        begin_commit(a);
+}
+
+static void begin_seal(active *a, int keep)
+{
+    deja_error err;
+    uint32_t flags = !keep ? DEJA_RESULT_NO_KEEP : a->job.def->keep_record ? DEJA_RESULT_RECORD : 0;
+    if (outcome_fill_result(a, flags, &err) < 0) {
+        ending_settle(a, NULL);
+        ending_not_kept(a, err.text);
+        return;
+    }
+    active_enter(a, SEALING);
+    if (deja_result_seal_begin(a->flow->options.cache, &a->result) != 0)
+        finish_seal(a);
+}
+
+static void finish_process(active *a, const deja_outcome *outcome)
+{
+    flow *f = a->flow;
+    deja_error why;
+    a->outcome = *outcome;
+    f->totals.running--;
+    f->short_of_resources = 0;
+    int keep = is_cached(a) && f->options.store;
+    if (outcome_judge(a, &why) < 0) {
+        ending_failed(a, &why);
+    } else if (keep || (f->options.cache && a->job.def->needed)) {
+        begin_seal(a, keep);
+    } else {
+        ending_settle(a, NULL);
+        ending_ran(a);
+    }
+}
+
+/* ---- the loop ---- */
+
+static void advance(active *a)
+{
+    if (a->stage == HASHING)
+        finish_hashing(a);
+    else if (a->stage == CHECKING || a->stage == RESTORING)
+        advance_hit(a);
+    else if (a->stage == SEALING)
+        finish_seal(a);
+    else
+        finish_commit(a);
+}
+
+static int collect_steps(flow *f)
+{
+    int any = 0;
+    deja_step *step;
+    for (; f->options.cache && (step = deja_cache_next(f->options.cache)); any = 1)
+        advance(step->user);
+    return any;
+}
+
+static int collect_outcomes(flow *f)
+{
+    int any = 0;
+    deja_outcome outcome;
+    for (; f->runner && deja_runner_next(f->runner, 0, &outcome, NULL) > 0; any = 1)
+        finish_process(outcome.user, &outcome);
+    return any;
+}
+
+/* After a stop, jobs that were not started are forgotten; what the cache has in hand comes back first. */
+static void drop_unstarted(flow *f)
+{
+    active_list *lists[] = {&f->looking, &f->missed, &f->aside};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        while (lists[i]->first)
+            active_retire(lists[i]->first);
+}
+
+static void tell_warnings(flow *f)
+{
+    char *text;
+    while (f->options.cache && (text = deja_cache_take_warning(f->options.cache))) {
+        active_tell(f, &(flow_event){.kind = FLOW_NOTE, .reason = text, .out.fd = -1, .err.fd = -1});
+        deja_free(text);
+    }
+}
+
+/* Nothing is about to finish but commits: they need not wait for company. */
+static int only_commits(const flow *f)
+{
+    if (!f->busy.first || f->totals.running || f->looking.first || f->missed.first || f->more)
+        return 0;
+    for (const active *a = f->busy.first; a; a = a->next)
+        if (a->stage != COMMITTING)
+            return 0;
+    return 1;
+}
+
+int flow_open(flow **ret, batch *b, const flow_options *options, deja_error *err)
+{
+    flow *f = deja_calloc(1, sizeof *f);
+    if (!f)
+        return deja_fail(err, DEJA_ENOMEM, "start run: out of memory");
+    f->batch = b;
+    f->options = *options;
+    int status = plan_open(&f->plan, b, options->selected, err);
+    if (status < 0)
+        deja_free(f);
+    else
+        *ret = f;
+    return status;
+}
+
+/* Ends after each group of taken instances, so that the caller can look after signals and the terminal. */
+void flow_step(flow *f)
+{
+    int worked;
+    f->program.path = NULL;
+    do {
+        worked = collect_steps(f);
+        worked |= collect_outcomes(f);
+        worked |= wake_aside(f);
+        f->more = take(f) > 0;
+        worked |= lookup(f);
+        worked |= dispatch(f);
+        if (f->stopping || f->failed)
+            drop_unstarted(f);
+    } while (worked && !f->more);
+    tell_warnings(f);
+    if (f->options.cache && only_commits(f))
+        deja_cache_hurry(f->options.cache);
+}
+
+static int time_left_ms(const flow *f, int timeout_ms)
+{
+    if (f->more || flow_finished(f))
+        return 0;
+    int64_t now = f->aside.first ? deja_monotonic_ns(NULL) : 0;
+    for (const active *a = f->aside.first; a; a = a->next) {
+        int64_t ms = a->ask_again_ns <= now ? 0 : (a->ask_again_ns - now) / DEJA_MS_NS + 1;
+        if (timeout_ms < 0 || ms < timeout_ms)
+            timeout_ms = (int)ms;
+    }
+    return timeout_ms;
+}
+
+void flow_wait(flow *f, struct pollfd *extra, size_t extra_count, int timeout_ms)
+{
+    struct pollfd fds[8];
+    size_t n = 0;
+    if (extra_count > sizeof fds / sizeof *fds - 2)
+        extra_count = sizeof fds / sizeof *fds - 2;
+    for (; n < extra_count; n++)
+        fds[n] = extra[n];
+    int cache_fd = f->options.cache ? deja_cache_fd(f->options.cache) : -1;
+    if (cache_fd >= 0)
+        fds[n++] = (struct pollfd){.fd = cache_fd, .events = POLLIN};
+    if (f->runner)
+        fds[n++] = (struct pollfd){.fd = deja_runner_fd(f->runner), .events = POLLIN};
+    int ready = poll(fds, n, time_left_ms(f, timeout_ms));
+    for (size_t i = 0; i < extra_count; i++)
+        extra[i].revents = ready > 0 ? fds[i].revents : 0;
+}
+
+int flow_finished(const flow *f)
+{
+    if (active_count(f) > 0)
+        return 0;
+    return f->stopping || f->failed || plan_finished(f->plan);
+}
+
+void flow_totals_of(const flow *f, flow_totals *ret)
+{
+    *ret = f->totals;
+    ret->total = plan_total(f->plan, &ret->unexpanded);
+}
+
+const char *flow_longest(const flow *f)
+{
+    active *longest = NULL;
+    for (active *a = f->busy.first; a; a = a->next)
+        if (a->stage == RUNNING && (!longest || a->started_ns < longest->started_ns))
+            longest = a;
+    return longest ? active_name(longest) : NULL;
+}
+
+void flow_signal(flow *f, int sig)
+{
+    if (sig == SIGTSTP || sig == SIGCONT) {
+        if (f->runner)
+            (sig == SIGTSTP ? deja_runner_suspend : deja_runner_resume)(f->runner);
+        return;
+    }
+    f->stopping++;
+    if (f->runner && f->stopping == 1)
+        deja_runner_terminate(f->runner, SIGTERM);
+    else if (f->runner)
+        deja_runner_kill(f->runner);
+}
+
+const char *flow_cache_trouble(const flow *f)
+{
+    return f->trouble.len ? f->trouble.data : NULL;
+}
+
+void flow_close(flow *f)
+{
+    if (!f)
+        return;
+    deja_runner_close(f->runner);
+    plan_close(f->plan);
+    active_free_idle(f);
+    deja_buffer_done(&f->environment);
+    deja_buffer_done(&f->program_path);
+    deja_buffer_done(&f->looked_up);
+    deja_buffer_done(&f->looked_up_file);
+    deja_buffer_done(&f->trouble);
+    deja_free(f);
+}

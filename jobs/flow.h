@@ -1,0 +1,128 @@
+#ifndef FLOW_H
+#define FLOW_H
+/*
+ * The conductor: takes the jobs of a batch through key, lookup, dispatch, result and store, in that order,
+ * and tells one listener what happens. It never hashes, copies or syncs itself, and it never blocks but in
+ * flow_wait.
+ *
+ *     flow_open();
+ *     while (!flow_finished(f))
+ *         flow_step(f), flow_wait(f, ...);
+ *     flow_close();
+ *
+ * One thread.
+ */
+#include "batch.h"
+#include "job.h"
+#include <deja/cache.h>
+#include <deja/claim.h>
+#include <deja/runner.h>
+#include <poll.h>
+
+typedef struct flow flow;
+
+typedef enum flow_event_kind {
+    FLOW_STARTED,   /* dispatched to a worker */
+    FLOW_HIT,       /* answered from the cache, outputs in place */
+    FLOW_FINISHED,  /* ran, succeeded; kept (durable) or `not_kept` says why not */
+    FLOW_FAILED,    /* ran and failed, could not be started, or its inputs could not be read: `reason` */
+    FLOW_SKIPPED,   /* not run, since a needed job failed or the run was stopped: `reason` */
+    FLOW_WAITING,   /* somebody else makes it or one of its outputs: `reason`; said once a job */
+    FLOW_WOULD_RUN, /* dry run: it would run; `reason` "depends on 'x'" where that cannot be told yet */
+    FLOW_WOULD_HIT, /* dry run: it would be answered */
+    FLOW_NOTE,      /* a line for the user, about this job or (def NULL) the run */
+} flow_event_kind;
+
+/* Bytes of a stream: in memory, or all of a file. Borrowed during the call. */
+typedef struct flow_bytes {
+    const char *data;
+    uint64_t len;
+    int fd; /* >= 0: the bytes are bytes 0..len of this file */
+} flow_bytes;
+
+/* Every field is borrowed during the call. STARTED, FINISHED ... of one job come in that order. */
+typedef struct flow_event {
+    flow_event_kind kind;
+    const batch_job *def;
+    uint32_t index;
+    const char *name; /* job and parameters */
+    int keyed;        /* 1: `key` and `encoding` are known */
+    deja_hash key;
+    const void *encoding;
+    size_t encoding_len;
+    int exit_status;    /* of FINISHED, FAILED, HIT */
+    int signal;         /* > 0: killed by it */
+    const char *reason; /* NULL or one line */
+    const char
+        *not_kept; /* FINISHED: why the result was not kept, NULL when it was, or when it was not to be */
+    int64_t started_ns;      /* wall clock */
+    int64_t wall_ns, cpu_ns; /* of a HIT: what it saved */
+    uint64_t peak_rss_bytes;
+    flow_bytes out, err; /* of HIT, FINISHED, FAILED */
+} flow_event;
+
+/* Counts of instances. `total` grows when a matrix becomes known only during the run. */
+typedef struct flow_totals {
+    uint64_t total, done; /* done = hits + ran + failed + skipped */
+    uint64_t hits, ran, failed, skipped;
+    uint64_t running;
+    uint64_t not_kept; /* ran well, but the cache could not keep the result */
+    int64_t saved_ns;  /* recorded wall time of all hits */
+    int64_t ran_ns;    /* wall time of all that ran */
+    int unexpanded;    /* some job's number of instances is not known yet */
+} flow_totals;
+
+typedef struct flow_options {
+    unsigned slots;             /* jobs running at once, at least 1 */
+    deja_cache *cache;          /* NULL: no cache */
+    deja_claims *claims;        /* for keys; NULL without a cache */
+    deja_claims *output_claims; /* for output paths; may be NULL */
+    int lookup;                 /* ask the cache (0: refresh, --force) */
+    int store;                  /* keep results (0: readonly) */
+    int dry_run;
+    int keep_edited;
+    int stop_at_failure;     /* start nothing after the first failure */
+    const uint8_t *selected; /* per job of the batch: 1 to run it; needed ones are selected by the caller too.
+                                NULL: all */
+    const char *const *environment; /* of the caller, NULL-terminated "NAME=value" */
+    const char *run_id;             /* for DEJA_RUN */
+    const sigset_t *signal_mask;    /* of jobs; NULL: the caller's when the first one starts */
+    deja_trace *trace;
+    const char *trace_keys; /* a folder: the exact bytes of each key go to a file there, named by its hash;
+                               NULL: none */
+    void (*listen)(void *context, const flow_event *event); /* may not enter the flow, save flow_totals_of */
+    void *context;
+} flow_options;
+
+/* Borrows batch and options' pointers until flow_close. Checks that no two jobs make one output and none is
+ * its own input. */
+int flow_open(flow **ret, batch *b, const flow_options *options, deja_error *err);
+
+/* Does all that can be done now without waiting. */
+void flow_step(flow *f);
+
+/* Waits until flow_step has work, one of `extra` is ready, or `timeout_ms` (-1: none) passed. Like ppoll(2),
+ * EINTR counts as time. */
+void flow_wait(flow *f, struct pollfd *extra, size_t extra_count, int timeout_ms);
+
+int flow_finished(const flow *f);
+void flow_totals_of(const flow *f, flow_totals *ret);
+
+/* Name of the job that runs longest, NULL when none does. Borrowed until the next step. */
+const char *flow_longest(const flow *f);
+
+/*
+ * A signal for the run: INT, TERM, HUP the first time stop starting and end what runs (TERM, KILL after the
+ * grace), the second time KILL; TSTP and CONT are passed on. The flow then finishes by itself; what is
+ * finished is kept.
+ */
+void flow_signal(flow *f, int sig);
+
+/* Everything about the cache went wrong in the same way: the first reason why a result was not kept, or NULL.
+ */
+const char *flow_cache_trouble(const flow *f);
+
+/* Ends what still runs. NULL is fine. */
+void flow_close(flow *f);
+
+#endif

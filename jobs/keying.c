@@ -1,0 +1,127 @@
+/*
+ * The order of fields is part of the key and never changes.
+ */
+#include "keying.h"
+#include "environment.h"
+#include <deja/cleanup.h>
+#include <deja/file.h>
+#include <fcntl.h>
+
+static void add_place(active *a)
+{
+    deja_key *k = &a->encoding;
+    if (!a->flow->batch->absolute_keys) {
+        deja_key_add_string(k, DEJA_FIELD_FOLDER, "", a->job.cwd);
+        return;
+    }
+    DEJA_AUTO_BUFFER deja_buffer full = {0};
+    deja_path_join(&full, a->flow->batch->folder, a->job.cwd);
+    deja_key_add_string(k, DEJA_FIELD_FOLDER, "", deja_buffer_string(&full));
+    k->bytes.failed |= full.failed;
+}
+
+static void add_command(active *a)
+{
+    deja_key *k = &a->encoding;
+    for (size_t i = 0; !a->job.text && a->job.argv[i]; i++)
+        deja_key_add_string(k, DEJA_FIELD_WORD, "", a->job.argv[i]);
+    if (!a->job.text)
+        return;
+    deja_key_add_string(k, DEJA_FIELD_TEXT, "", a->job.text);
+    for (size_t i = 0; a->job.def->shell[i]; i++)
+        deja_key_add_string(k, DEJA_FIELD_SHELL, "", a->job.def->shell[i]);
+}
+
+static void add_needs(active *a)
+{
+    const batch_job *def = a->job.def;
+    for (size_t i = 0; i < def->need_count; i++) {
+        if (def->needs[i].order_only)
+            continue;
+        const batch_job *needed = &a->flow->batch->jobs[def->needs[i].job];
+        deja_hash left = plan_left(a->flow->plan, needed);
+        deja_key_add(&a->encoding, DEJA_FIELD_NEED, needed->name, &left, sizeof left);
+    }
+}
+
+static int is_constant(const batch_job *def)
+{
+    for (size_t i = 0; i < def->env_count; i++)
+        if (def->env[i].set && def->env[i].value.template->expr_count > 0)
+            return 0;
+    return 1;
+}
+
+/* The fields are the same for all instances of a job unless a value has an expression: made once then. */
+static int add_environment(active *a, deja_error *err)
+{
+    flow *f = a->flow;
+    deja_key *k = &a->encoding;
+    if (f->environment_of == a->job.def) {
+        deja_buffer_add(&k->bytes, f->environment.data, f->environment.len);
+        return 0;
+    }
+    size_t start = k->bytes.len;
+    int status = environment_key(k, &a->job, f->options.environment, err);
+    if (status < 0 || k->bytes.failed || !is_constant(a->job.def))
+        return status;
+    deja_buffer_clear(&f->environment);
+    deja_buffer_add(&f->environment, k->bytes.data + start, k->bytes.len - start);
+    f->environment_of = f->environment.failed ? NULL : a->job.def;
+    return 0;
+}
+
+/* For people who compare keys: trouble with it is told, and changes nothing. */
+static void trace_key(active *a)
+{
+    const char *folder = a->flow->options.trace_keys;
+    if (!folder)
+        return;
+    char hex[DEJA_HASH_HEX];
+    deja_error err;
+    DEJA_AUTO_BUFFER deja_buffer path = {0};
+    deja_hash_hex(&a->key, hex);
+    deja_buffer_addf(&path, "%s/%s", folder, hex);
+    if (path.failed || deja_file_replace(AT_FDCWD, path.data, a->encoding.bytes.data, a->encoding.bytes.len,
+                                         0666, 0, &err) < 0)
+        active_note(a, path.failed ? "trace of its key: out of memory" : err.text);
+}
+
+int keying_make(active *a, deja_error *err)
+{
+    deja_key *k = &a->encoding;
+    const batch_job *def = a->job.def;
+    deja_key_begin(k, "command");
+    if (def->scope)
+        deja_key_add_string(k, DEJA_FIELD_SCOPE, "", def->scope);
+    if (def->version)
+        deja_key_add_string(k, DEJA_FIELD_VERSION, "", def->version);
+    add_command(a);
+    add_place(a);
+    if (def->clean_env)
+        deja_key_add(k, DEJA_FIELD_ENV_CLEAN, "", NULL, 0);
+    int status = add_environment(a, err);
+    if (status < 0)
+        return status;
+    reads_key(&a->reads, k);
+    for (size_t i = 0; i < a->job.output_count; i++)
+        deja_key_add_string(k, DEJA_FIELD_OUTPUT, a->job.outputs[i].name, a->job.outputs[i].path);
+    add_needs(a);
+    if (deja_key_finish(k, &a->key) < 0)
+        return deja_fail(err, DEJA_ENOMEM, "key of the job: out of memory");
+    a->keyed = 1;
+    trace_key(a);
+    return 0;
+}
+
+deja_hash keying_left(const deja_output *outputs, size_t count, const deja_content *out)
+{
+    deja_key k = {0};
+    for (size_t i = 0; i < count; i++)
+        deja_key_add_content(&k, DEJA_FIELD_OUTPUT, "", &outputs[i].stored.content);
+    if (count == 0)
+        deja_key_add_content(&k, DEJA_FIELD_OUTPUT, "", out);
+    deja_hash hash = deja_hash_bytes(k.bytes.data, k.bytes.len);
+    deja_key_done(&k);
+    return hash;
+}

@@ -1,0 +1,14 @@
+#ifndef KEYING_H
+#define KEYING_H
+/*
+ * The key of a job, and the hash by which the keys of other jobs see what it left.
+ */
+#include "active.h"
+
+/* Writes a->encoding and a->key; what the job reads is hashed, the jobs that it needs are settled. */
+int keying_make(active *a, deja_error *err);
+
+/* What a job left is the contents of its outputs, or its standard output where it has none. */
+deja_hash keying_left(const deja_output *outputs, size_t count, const deja_content *out);
+
+#endif

@@ -1,0 +1,169 @@
+/*
+ * A text without shell syntax is executed directly: a shell in between would double the cost of a small job.
+ */
+#include "launch.h"
+#include "environment.h"
+#include "outputs.h"
+#include <deja/cleanup.h>
+#include <deja/file.h>
+#include <fcntl.h>
+#include <string.h>
+
+static void add_with_nul(deja_buffer *b, const char *text)
+{
+    deja_buffer_add(b, text, strlen(text) + 1);
+}
+
+/*
+ * Ten thousand jobs look for the same word in the same PATH, of which every folder costs a system call: the
+ * last answer is kept when there was one.
+ */
+static void look_up(active *a, const char *path)
+{
+    flow *f = a->flow;
+    DEJA_AUTO_BUFFER deja_buffer question = {0};
+    add_with_nul(&question, a->job.program);
+    add_with_nul(&question, path);
+    add_with_nul(&question, a->job.cwd);
+    int known = !question.failed && f->looked_up_file.len && question.len == f->looked_up.len &&
+                memcmp(question.data, f->looked_up.data, question.len) == 0;
+    if (!known) {
+        deja_buffer_clear(&f->looked_up_file);
+        if (!reads_find_program(f->batch->folder_fd, a->job.program, path, a->job.cwd, &f->looked_up_file))
+            deja_buffer_clear(&f->looked_up_file);
+        deja_buffer_clear(&f->looked_up);
+        deja_buffer_add(&f->looked_up, question.data, question.len);
+    }
+    deja_buffer_add(&a->program, deja_buffer_string(&f->looked_up_file), f->looked_up_file.len);
+}
+
+void launch_find_program(active *a)
+{
+    deja_buffer_clear(&a->program);
+    if (!a->job.program)
+        return;
+    const char *path = environment_path(&a->job, a->flow->options.environment);
+    if (!strchr(a->job.program, '/'))
+        look_up(a, path);
+    else if (!reads_find_program(a->flow->batch->folder_fd, a->job.program, path, a->job.cwd, &a->program))
+        deja_buffer_clear(&a->program);
+}
+
+/* For streams that outgrow the memory: the file that becomes the blob. */
+static int spool(void *context, deja_error *err)
+{
+    flow *f = context;
+    return deja_cache_stage(f->options.cache, err);
+}
+
+static int open_runner(flow *f, deja_error *err)
+{
+    deja_runner_options options = {.size = sizeof options,
+                                   .owns_children = 1,
+                                   .run_id = f->options.run_id,
+                                   .outer_run = environment_get(f->options.environment, "DEJA_RUN"),
+                                   .spool = f->options.cache ? spool : NULL,
+                                   .spool_context = f,
+                                   .trace = f->options.trace,
+                                   .signal_mask = f->options.signal_mask};
+    return deja_runner_open(&f->runner, &options, err);
+}
+
+static void add_claim(deja_buffer *list, const deja_hash *what)
+{
+    char hex[DEJA_HASH_HEX];
+    deja_hash_hex(what, hex);
+    deja_buffer_addf(list, "%s%s", list->len ? "," : "", hex);
+}
+
+/* What a deja inside the job need not wait for: the claims of this job and of all around it. */
+static void list_claims(active *a, deja_buffer *ret)
+{
+    const char *outer = environment_get(a->flow->options.environment, "DEJA_CLAIMS");
+    deja_buffer_add_string(ret, outer ? outer : "");
+    if (a->keyed)
+        add_claim(ret, &a->key);
+    for (size_t i = 0; i < a->job.output_count; i++) {
+        deja_hash what = outputs_claim(a->flow->batch, a->job.outputs[i].path);
+        add_claim(ret, &what);
+    }
+}
+
+static int find_shell(active *a, deja_buffer *file, deja_error *err)
+{
+    const char *path = environment_path(&a->job, a->flow->options.environment);
+    DEJA_AUTO_BUFFER deja_buffer found = {0};
+    if (!reads_find_program(a->flow->batch->folder_fd, a->job.shell[0], path, a->job.cwd, &found))
+        return deja_fail(err, DEJA_ENOTFOUND,
+                         "its shell '%s' is not found: install it, or name another under 'shell'",
+                         a->job.shell[0]);
+    deja_path_join(file, a->flow->batch->folder, found.data);
+    return 0;
+}
+
+/*
+ * The words themselves when their program was found; else the shell, which says in its own words what it does
+ * not find. A word with a slash is tried as it is: the kernel says what is wrong with it.
+ */
+static int choose_file(active *a, const char *const **ret_argv, deja_buffer *file, deja_error *err)
+{
+    const job *j = &a->job;
+    *ret_argv = j->argv;
+    if (a->program.len && j->argv) {
+        deja_path_join(file, a->flow->batch->folder, a->program.data);
+        return 0;
+    }
+    if (j->shell) {
+        *ret_argv = j->shell;
+        return find_shell(a, file, err);
+    }
+    if (!strchr(j->argv[0], '/'))
+        return deja_fail(err, DEJA_ENOTFOUND, "execute '%s': not found in PATH", j->argv[0]);
+    deja_buffer_add_string(file, j->argv[0]);
+    return 0;
+}
+
+static int start_process(active *a, int stdin_fd, deja_error *err)
+{
+    flow *f = a->flow;
+    DEJA_AUTO_BUFFER deja_buffer file = {0};
+    DEJA_AUTO_BUFFER deja_buffer cwd = {0};
+    DEJA_AUTO_BUFFER deja_buffer claims = {0};
+    deja_command command = {.stdin_fd = stdin_fd, .user = a};
+    int status = choose_file(a, &command.argv, &file, err);
+    if (status < 0)
+        return status;
+    deja_path_join(&cwd, f->batch->folder, a->job.cwd);
+    list_claims(a, &claims);
+    if (file.failed || cwd.failed || claims.failed)
+        return deja_fail(err, DEJA_ENOMEM, "start job: out of memory");
+    command.file = deja_buffer_string(&file);
+    command.cwd = deja_buffer_string(&cwd);
+    status = environment_build(&command.env, &a->job, f->options.environment, command.cwd,
+                               claims.len ? claims.data : NULL, err);
+    if (status < 0)
+        return status;
+    a->started_ns = deja_wall_ns(NULL);
+    return deja_runner_start(f->runner, &command, err);
+}
+
+int launch_start(active *a, int *ret_status, deja_error *err)
+{
+    flow *f = a->flow;
+    DEJA_AUTO_CLOSE int in = -1;
+    *ret_status = -1;
+    int status = f->runner ? 0 : open_runner(f, err);
+    if (status == 0)
+        status = outputs_prepare(&a->job, err);
+    if (status < 0)
+        return status;
+    if (a->job.stdin_path) {
+        in = openat(f->batch->folder_fd, a->job.stdin_path, O_RDONLY | O_CLOEXEC);
+        if (in < 0)
+            return deja_fail_errno(err, "open standard input '%s'", a->job.stdin_path);
+    }
+    status = start_process(a, in, err);
+    if (status == DEJA_ENOTFOUND)
+        *ret_status = 127;
+    return status;
+}

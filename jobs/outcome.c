@@ -1,0 +1,73 @@
+/*
+ * Exit statuses, outputs, inputs after the run.
+ */
+#include "outcome.h"
+#include "outputs.h"
+#include <deja/cleanup.h>
+#include <errno.h>
+#include <string.h>
+
+int outcome_judge(active *a, deja_error *why)
+{
+    const deja_outcome *o = &a->outcome;
+    *why = (deja_error){0};
+    if (o->exec_errno) {
+        errno = o->exec_errno;
+        if (o->exec_step == DEJA_EXEC_CWD)
+            return deja_fail_errno(why, "enter folder '%s'", a->job.cwd);
+        return deja_fail_errno(why, "execute '%s'", a->job.program ? a->job.program : a->job.shell[0]);
+    }
+    if (o->signal || !job_is_ok_status(a->job.def, o->status))
+        return DEJA_EINVAL;
+    if (o->out.lost || o->err.lost)
+        return deja_fail(why, o->out.lost ? o->out.error : o->err.error, "part of its output is lost: %s",
+                         strerror(o->out.lost ? o->out.sys_errno : o->err.sys_errno));
+    return outputs_check(&a->job, why);
+}
+
+int outcome_fill_result(active *a, uint32_t flags, deja_error *err)
+{
+    const deja_outcome *o = &a->outcome;
+    size_t count = a->job.output_count;
+    deja_output *outputs = deja_arena_alloc(&a->job.arena, (count + 1) * sizeof *outputs);
+    if (!outputs)
+        return deja_fail(err, DEJA_ENOMEM, "result of the job: out of memory");
+    for (size_t i = 0; i < count; i++)
+        outputs[i] = (deja_output){.name = a->job.outputs[i].name, .path = a->job.outputs[i].path};
+    a->result = (deja_result){
+        .step = {.user = a},
+        .key = a->key,
+        .encoding = a->encoding.bytes.data,
+        .encoding_len = a->encoding.bytes.len,
+        .label = active_name(a),
+        .exit_status = o->status,
+        .wall_ns = o->wall_ns,
+        .cpu_ns = o->cpu_ns,
+        .peak_rss_bytes = o->peak_rss_bytes,
+        .out = {.data = o->out.data, .len = o->out.len, .fd = o->out.fd},
+        .err = {.data = o->err.data, .len = o->err.len, .fd = o->err.fd},
+        .root_fd = a->flow->batch->folder_fd,
+        .flags = flags,
+        .inputs = a->reads.items,
+        .input_count = flags & DEJA_RESULT_NO_KEEP ? 0 : a->reads.count,
+        .outputs = outputs,
+        .output_count = count,
+    };
+    return 0;
+}
+
+int outcome_reads_same(active *a)
+{
+    int listed = 0;
+    for (size_t i = 0; i < a->job.input_count; i++)
+        listed |= a->job.inputs[i].pattern | a->job.inputs[i].folder;
+    if (!listed)
+        return 1;
+    reads now = {0};
+    int same = reads_list(&now, &a->job, a->program.len ? a->program.data : NULL, NULL) == 0 &&
+               now.count == a->reads.count && now.empty_count == a->reads.empty_count;
+    for (size_t i = 0; same && i < now.count; i++)
+        same = strcmp(now.items[i].path, a->reads.items[i].path) == 0;
+    reads_done(&now);
+    return same;
+}

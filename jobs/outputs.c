@@ -1,0 +1,197 @@
+/*
+ * The table is open addressing with linear probing at a load of at most 3/4.
+ */
+#include "outputs.h"
+#include "glob.h"
+#include <deja/cleanup.h>
+#include <deja/file.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+struct outputs_slot {
+    uint64_t hash; /* of the path */
+    uint32_t job;  /* number + 1, so that 0 is a free slot */
+    uint32_t index;
+};
+
+uint64_t outputs_path_hash(const char *path)
+{
+    return deja_hash64(path, strlen(path));
+}
+
+int outputs_index_has_hash(const outputs_index *x, uint64_t hash)
+{
+    if (x->cap == 0)
+        return 0;
+    for (size_t at = hash & (x->cap - 1); x->slots[at].job; at = (at + 1) & (x->cap - 1))
+        if (x->slots[at].hash == hash)
+            return 1;
+    return 0;
+}
+
+static int grow_index(outputs_index *x, deja_error *err)
+{
+    if (x->count * 4 < x->cap * 3)
+        return 0;
+    size_t cap = x->cap ? x->cap * 2 : 256;
+    struct outputs_slot *slots = deja_calloc(cap, sizeof *slots);
+    if (!slots)
+        return deja_fail(err, DEJA_ENOMEM, "index of outputs: out of memory");
+    for (size_t i = 0; i < x->cap; i++) {
+        if (!x->slots[i].job)
+            continue;
+        size_t at = x->slots[i].hash & (cap - 1);
+        while (slots[at].job)
+            at = (at + 1) & (cap - 1);
+        slots[at] = x->slots[i];
+    }
+    deja_free(x->slots);
+    x->slots = slots;
+    x->cap = cap;
+    return 0;
+}
+
+/* 1 when the instance of a slot really makes `path`. */
+static int makes(const struct outputs_slot *slot, const batch *b, const char *path, deja_error *err)
+{
+    job other = {0};
+    int status = job_render(&other, b, &b->jobs[slot->job - 1], slot->index, JOB_FILES, err);
+    for (size_t i = 0; status == 0 && i < other.output_count; i++)
+        if (strcmp(other.outputs[i].path, path) == 0)
+            status = 1;
+    job_done(&other);
+    return status;
+}
+
+int outputs_index_find(const outputs_index *x, const batch *b, const char *path, uint32_t *ret_job,
+                       uint32_t *ret_index, deja_error *err)
+{
+    if (x->cap == 0)
+        return 0;
+    uint64_t hash = outputs_path_hash(path);
+    for (size_t at = hash & (x->cap - 1); x->slots[at].job; at = (at + 1) & (x->cap - 1)) {
+        if (x->slots[at].hash != hash)
+            continue;
+        int status = makes(&x->slots[at], b, path, err);
+        if (status == 0)
+            continue;
+        *ret_job = x->slots[at].job - 1;
+        *ret_index = x->slots[at].index;
+        return status;
+    }
+    return 0;
+}
+
+static int fail_twice(const batch *b, const job *j, const job_output *out, uint32_t job_number,
+                      uint32_t index, deja_error *err)
+{
+    DEJA_AUTO_BUFFER deja_buffer mine = {0}, other = {0};
+    job_name(&mine, j->def, j->index);
+    job_name(&other, &b->jobs[job_number], index);
+    return source_fail(&b->source, out->at, err, "'%s' and '%s' both make '%s': give each its own output",
+                       deja_buffer_string(&other), deja_buffer_string(&mine), out->path);
+}
+
+static int is_read(const job *j, const char *path)
+{
+    for (size_t i = 0; i < j->input_count; i++) {
+        const job_input *in = &j->inputs[i];
+        size_t len = strlen(in->path);
+        int hit = in->pattern ? glob_match(in->path, path)
+                  : !in->folder
+                      ? strcmp(in->path, path) == 0
+                      : strcmp(in->path, ".") == 0 || (strncmp(path, in->path, len) == 0 && path[len] == '/');
+        if (hit)
+            return 1;
+    }
+    return j->stdin_path && strcmp(j->stdin_path, path) == 0;
+}
+
+int outputs_index_add(outputs_index *x, const batch *b, const job *j, deja_error *err)
+{
+    for (size_t i = 0; i < j->output_count; i++) {
+        const job_output *out = &j->outputs[i];
+        uint32_t job_number, index;
+        if (is_read(j, out->path))
+            return source_fail(&b->source, out->at, err, "output '%s' is also an input of '%s'", out->path,
+                               j->def->name);
+        int status = outputs_index_find(x, b, out->path, &job_number, &index, err);
+        if (status != 0)
+            return status < 0 ? status : fail_twice(b, j, out, job_number, index, err);
+        status = grow_index(x, err);
+        if (status < 0)
+            return status;
+        uint64_t hash = outputs_path_hash(out->path);
+        size_t at = hash & (x->cap - 1);
+        while (x->slots[at].job)
+            at = (at + 1) & (x->cap - 1);
+        x->slots[at] = (struct outputs_slot){.hash = hash, .job = j->def->number + 1, .index = j->index};
+        x->count++;
+    }
+    return 0;
+}
+
+void outputs_index_done(outputs_index *x)
+{
+    deja_free(x->slots);
+    *x = (outputs_index){0};
+}
+
+deja_hash outputs_claim(const batch *b, const char *path)
+{
+    DEJA_AUTO_BUFFER deja_buffer full = {0};
+    deja_buffer_add_string(&full, "output:");
+    deja_path_join(&full, b->folder, path);
+    return deja_hash_bytes(deja_buffer_string(&full), full.len);
+}
+
+static int remove_old(const job *j, const char *path, deja_error *err)
+{
+    if (unlinkat(j->batch->folder_fd, path, 0) == 0 || errno == ENOENT)
+        return 0;
+    struct stat st;
+    int unlink_errno = errno;
+    if (fstatat(j->batch->folder_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
+        return deja_fail(err, DEJA_EEXIST, "output '%s': a folder of this name is in the way", path);
+    errno = unlink_errno;
+    return deja_fail_errno(err, "remove old output '%s'", path);
+}
+
+int outputs_prepare(const job *j, deja_error *err)
+{
+    for (size_t i = 0; i < j->output_count; i++) {
+        const char *path = j->outputs[i].path;
+        int status = remove_old(j, path, err);
+        if (status == 0 && strchr(path, '/'))
+            status = deja_file_make_parents(j->batch->folder_fd, path, 0777, err);
+        if (status < 0)
+            return status;
+    }
+    return 0;
+}
+
+int outputs_check(const job *j, deja_error *err)
+{
+    for (size_t i = 0; i < j->output_count; i++) {
+        const char *path = j->outputs[i].path;
+        struct stat st;
+        if (fstatat(j->batch->folder_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+            if (errno == ENOENT)
+                return deja_fail(err, DEJA_ENOTFOUND, "it did not make its output '%s'", path);
+            return deja_fail_errno(err, "output '%s'", path);
+        }
+        if (S_ISDIR(st.st_mode))
+            return deja_fail(err, DEJA_ETYPE,
+                             "its output '%s' is a folder: outputs are files, name each of them", path);
+        if (!S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode))
+            return deja_fail(err, DEJA_ETYPE, "its output '%s' is neither a file nor a link", path);
+    }
+    return 0;
+}
+
+void outputs_remove(const job *j)
+{
+    for (size_t i = 0; i < j->output_count; i++)
+        unlinkat(j->batch->folder_fd, j->outputs[i].path, 0);
+}

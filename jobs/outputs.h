@@ -1,0 +1,45 @@
+#ifndef OUTPUTS_H
+#define OUTPUTS_H
+/*
+ * Outputs: who makes which path, and the life of an output around a run.
+ */
+#include "job.h"
+#include <deja/hash.h>
+
+/*
+ * Which instance makes which path. Kept for each output are a 64-bit hash of its path and the numbers of its
+ * job; paths are rendered again where hashes are equal. Zeroed memory is empty.
+ */
+typedef struct outputs_index {
+    struct outputs_slot *slots;
+    size_t count, cap;
+} outputs_index;
+
+/*
+ * Adds the outputs of an instance. Errors with their place: another one makes the same path, an output is
+ * also its input (by name, by pattern, or inside an input folder).
+ */
+int outputs_index_add(outputs_index *x, const batch *b, const job *j, deja_error *err);
+
+/* The hash of a path in the index, and whether some path with this hash is in it. */
+uint64_t outputs_path_hash(const char *path);
+int outputs_index_has_hash(const outputs_index *x, uint64_t hash);
+
+/* The job that makes `path`: 1 and its numbers, 0 none, negative error. */
+int outputs_index_find(const outputs_index *x, const batch *b, const char *path, uint32_t *ret_job,
+                       uint32_t *ret_index, deja_error *err);
+void outputs_index_done(outputs_index *x);
+
+/* The name under which an output is claimed: a hash of its absolute path. */
+deja_hash outputs_claim(const batch *b, const char *path);
+
+/* Before a run: makes the outputs' folders, removes old outputs. DEJA_EEXIST when a folder is in the way. */
+int outputs_prepare(const job *j, deja_error *err);
+
+/* After a run that succeeded: every output is there and is a file or a link. */
+int outputs_check(const job *j, deja_error *err);
+
+/* After a run that failed. What cannot be removed is left. */
+void outputs_remove(const job *j);
+
+#endif

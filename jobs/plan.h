@@ -1,0 +1,53 @@
+#ifndef PLAN_H
+#define PLAN_H
+/*
+ * The plan of a run: which instances there are, which may start, and what those that are settled have left
+ * for the jobs that need them. Edges lie between definitions: those written under `needs`, and those that
+ * follow from files (an input that is another job's output).
+ */
+#include "job.h"
+#include <deja/hash.h>
+
+typedef struct plan plan;
+
+/* How an instance ended, as far as others are concerned. */
+typedef enum plan_end {
+    PLAN_LEFT,    /* it is right; what it left is known */
+    PLAN_FAILED,  /* jobs that need it are not run */
+    PLAN_UNKNOWN, /* dry run: it would run, what it leaves cannot be told */
+} plan_end;
+
+/* An instance that may start now, or cannot start any more. */
+typedef struct plan_ready {
+    batch_job *def;
+    uint32_t index;
+    const batch_job *blocked_by; /* NULL, or the needed job that failed (or, dry, would run) */
+    int would;                   /* blocked_by would run; it did not fail */
+    const deja_error
+        *error; /* NULL, or why the job's instances cannot be known; borrowed until the next call */
+} plan_ready;
+
+/*
+ * Expands all jobs that can be, indexes their outputs, adds the edges that follow from files. `selected` has
+ * 1 for each job to be run (NULL: all); jobs that they need are added. Errors are about the batch.
+ */
+int plan_open(plan **ret, batch *b, const uint8_t *selected, deja_error *err);
+
+/* The next instance in batch order that is ready: 1, or 0 when none is at the moment. */
+int plan_next(plan *p, plan_ready *ret);
+
+/* An instance that plan_next gave has ended. `left` (may be NULL) is the hash of what it left. */
+void plan_settle(plan *p, const batch_job *def, uint32_t index, plan_end end, const deja_hash *left);
+
+/* What all instances of a needed job left, in batch order, as one hash; all are settled. */
+deja_hash plan_left(const plan *p, const batch_job *def);
+
+/* 1 when every instance is settled. */
+int plan_finished(const plan *p);
+
+/* Number of instances known, and whether some job's number is not known yet. */
+uint64_t plan_total(const plan *p, int *ret_unexpanded);
+
+void plan_close(plan *p);
+
+#endif

@@ -1,0 +1,243 @@
+/*
+ * Patterns and folders are listed anew for each job: a list kept from an earlier job could miss a file.
+ */
+#include "reads.h"
+#include "glob.h"
+#include <deja/cleanup.h>
+#include <deja/file.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int out_of_memory(deja_error *err)
+{
+    return deja_fail(err, DEJA_ENOMEM, "list of inputs: out of memory");
+}
+
+static int add_item(reads *r, const char *path, uint32_t flags, deja_error *err)
+{
+    deja_digest_item *items = deja_grow(r->items, r->count, &r->cap, sizeof *items);
+    if (!items)
+        return out_of_memory(err);
+    r->items = items;
+    items[r->count++] = (deja_digest_item){.path = path, .flags = flags};
+    return 0;
+}
+
+static int add_empty(reads *r, const char *path, deja_error *err)
+{
+    const char **empty = deja_grow(r->empty, r->empty_count, &r->empty_cap, sizeof *empty);
+    if (!empty)
+        return out_of_memory(err);
+    r->empty = empty;
+    empty[r->empty_count++] = path;
+    return 0;
+}
+
+static int is_output(const job *j, const char *path)
+{
+    for (size_t i = 0; i < j->output_count; i++)
+        if (strcmp(j->outputs[i].path, path) == 0)
+            return 1;
+    return 0;
+}
+
+/* A link counts by what it leads to; one that leads to no file counts as itself. */
+static uint32_t flags_of(const job *j, const char *path, unsigned char type)
+{
+    struct stat st;
+    if (type != GLOB_LINK)
+        return 0;
+    int file = fstatat(j->batch->folder_fd, path, &st, 0) == 0 && S_ISREG(st.st_mode);
+    return file ? 0 : DEJA_DIGEST_NO_FOLLOW;
+}
+
+static int add_found(reads *r, job *j, const glob_list *list, const char *what, deja_error *err)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        const char *path = list->paths[i];
+        if (list->types[i] == GLOB_SPECIAL)
+            return deja_fail(err, DEJA_ETYPE, "input '%s': '%s' is neither a file nor a link", what, path);
+        if (is_output(j, path))
+            return deja_fail(err, DEJA_EINVAL, "output '%s' is also an input, by '%s'", path, what);
+        const char *copy = deja_arena_dup(&j->arena, path, strlen(path));
+        if (!copy)
+            return out_of_memory(err);
+        int status = add_item(r, copy, flags_of(j, path, list->types[i]), err);
+        if (status < 0)
+            return status;
+    }
+    return 0;
+}
+
+static int add_folder(reads *r, job *j, const char *path, deja_error *err)
+{
+    glob_list list = {0};
+    int status = glob_tree(j->batch->folder_fd, path, &list, err);
+    if (status < 0)
+        deja_fail_in(err, "input '%s/'", path);
+    else if (list.count == 0)
+        status = add_empty(r, path, err);
+    else
+        status = add_found(r, j, &list, path, err);
+    glob_list_done(&list);
+    return status;
+}
+
+static int add_pattern(reads *r, job *j, const char *pattern, deja_error *err)
+{
+    glob_list list = {0};
+    int status = glob_find(j->batch->folder_fd, pattern, &list, err);
+    if (status < 0)
+        deja_fail_in(err, "input '%s'", pattern);
+    else if (list.count == 0)
+        status = deja_fail(err, DEJA_ENOTFOUND, "input '%s' matches no file", pattern);
+    for (size_t i = 0; status == 0 && i < list.count; i++) {
+        if (list.types[i] != GLOB_FOLDER)
+            continue;
+        const char *copy = deja_arena_dup(&j->arena, list.paths[i], strlen(list.paths[i]));
+        status = copy ? add_folder(r, j, copy, err) : out_of_memory(err);
+    }
+    if (status == 0 && list.count > 0 && list.types[0] != GLOB_FOLDER)
+        status = add_found(r, j, &list, pattern, err);
+    glob_list_done(&list);
+    return status;
+}
+
+static int compare_items(const void *a, const void *b)
+{
+    const deja_digest_item *x = a, *y = b;
+    return strcmp(x->path, y->path);
+}
+
+static void sort_inputs(reads *r, size_t first)
+{
+    if (r->count - first < 2)
+        return;
+    qsort(r->items + first, r->count - first, sizeof *r->items, compare_items);
+    size_t n = first + 1;
+    for (size_t i = first + 1; i < r->count; i++)
+        if (strcmp(r->items[i].path, r->items[n - 1].path) != 0)
+            r->items[n++] = r->items[i];
+    r->count = n;
+}
+
+int reads_list(reads *ret, job *j, const char *program, deja_error *err)
+{
+    reads_reset(ret);
+    ret->has_program = program != NULL;
+    ret->has_stdin = j->stdin_path != NULL;
+    int status = program ? add_item(ret, program, 0, err) : 0;
+    if (status == 0 && ret->has_stdin)
+        status = add_item(ret, j->stdin_path, 0, err);
+    size_t first = ret->count;
+    for (size_t i = 0; status == 0 && i < j->input_count; i++) {
+        const job_input *in = &j->inputs[i];
+        if (in->pattern)
+            status = add_pattern(ret, j, in->path, err);
+        else if (in->folder)
+            status = add_folder(ret, j, in->path, err);
+        else
+            status = add_item(ret, in->path, 0, err);
+    }
+    sort_inputs(ret, first);
+    return status;
+}
+
+static int explain(const deja_digest_item *item, const char *what, deja_error *err)
+{
+    if (item->sys_errno == ENOENT)
+        return deja_fail(err, DEJA_ENOTFOUND, "%s '%s' does not exist", what, item->path);
+    if (item->sys_errno == EISDIR)
+        return deja_fail(err, DEJA_ETYPE, "%s '%s' is a folder: write '%s/' to mean all files below it", what,
+                         item->path, item->path);
+    if (item->sys_errno == EINVAL)
+        return deja_fail(err, DEJA_ETYPE, "%s '%s' is neither a file nor a link to one", what, item->path);
+    if (item->sys_errno == EAGAIN)
+        return deja_fail(err, DEJA_ECHANGED, "%s '%s' keeps changing while it is read", what, item->path);
+    errno = item->sys_errno;
+    return deja_fail_errno(err, "read %s '%s'", what, item->path);
+}
+
+int reads_check(const reads *r, deja_error *err)
+{
+    for (size_t i = r->has_program; i < r->count; i++)
+        if (r->items[i].sys_errno)
+            return explain(&r->items[i],
+                           i < (size_t)r->has_program + r->has_stdin ? "standard input" : "input", err);
+    return 0;
+}
+
+void reads_key(const reads *r, deja_key *key)
+{
+    size_t i = 0;
+    if (r->has_program && r->items[0].sys_errno == 0)
+        deja_key_add_content(key, DEJA_FIELD_PROGRAM, "", &r->items[0].content);
+    else
+        deja_key_add(key, DEJA_FIELD_PROGRAM, "", NULL, 0);
+    i += r->has_program;
+    if (r->has_stdin)
+        deja_key_add_content(key, DEJA_FIELD_STDIN, r->items[i].path, &r->items[i].content), i++;
+    for (; i < r->count; i++)
+        deja_key_add_content(key, DEJA_FIELD_INPUT, r->items[i].path, &r->items[i].content);
+    for (i = 0; i < r->empty_count; i++)
+        deja_key_add_content(key, DEJA_FIELD_INPUT, r->empty[i],
+                             &(deja_content){.kind = DEJA_CONTENT_FOLDER, .hash = deja_hash_bytes("", 0)});
+}
+
+void reads_reset(reads *r)
+{
+    r->count = r->empty_count = 0;
+    r->has_program = r->has_stdin = 0;
+}
+
+void reads_done(reads *r)
+{
+    deja_free(r->items);
+    deja_free(r->empty);
+    *r = (reads){0};
+}
+
+static int is_program(int dirfd, const char *path)
+{
+    struct stat st;
+    return fstatat(dirfd, path, &st, 0) == 0 && S_ISREG(st.st_mode) &&
+           faccessat(dirfd, path, X_OK, AT_EACCESS) == 0;
+}
+
+/* "folder/word" after what is in `b` already; an empty folder is the working directory. */
+static void join_program(deja_buffer *b, const char *cwd, const char *folder, size_t len, const char *word)
+{
+    if (len == 0 || folder[0] != '/') {
+        deja_buffer_add_string(b, cwd);
+        deja_buffer_add_char(b, '/');
+    }
+    deja_buffer_add(b, folder, len);
+    if (len > 0)
+        deja_buffer_add_char(b, '/');
+    deja_buffer_add_string(b, word);
+}
+
+int reads_find_program(int dirfd, const char *word, const char *path, const char *cwd, deja_buffer *ret)
+{
+    size_t start = ret->len;
+    if (strchr(word, '/')) {
+        if (word[0] == '/')
+            deja_buffer_add_string(ret, word);
+        else
+            join_program(ret, cwd, "", 0, word);
+        return !ret->failed && is_program(dirfd, deja_buffer_string(ret) + start);
+    }
+    for (const char *p = path;; p++) {
+        size_t len = strcspn(p, ":");
+        join_program(ret, cwd, p, len, word);
+        if (!ret->failed && is_program(dirfd, deja_buffer_string(ret) + start))
+            return 1;
+        if (!ret->failed)
+            ret->data[ret->len = start] = '\0';
+        p += len;
+        if (*p == '\0' || ret->failed)
+            return 0;
+    }
+}

@@ -1,0 +1,43 @@
+#ifndef READS_H
+#define READS_H
+/*
+ * What a job reads: its program, its standard input, its declared inputs with patterns and folders opened up.
+ * The list goes to the cache to be hashed before the job runs, and again to be compared afterwards.
+ */
+#include "job.h"
+#include <deja/cache.h>
+
+typedef struct reads {
+    deja_digest_item *items; /* program first, then standard input, then inputs sorted by path, each once */
+    size_t count, cap;
+    int has_program;    /* items[0] is the program */
+    int has_stdin;      /* the next one is standard input */
+    const char **empty; /* input folders in which there is no file */
+    size_t empty_count, empty_cap;
+} reads;
+
+/*
+ * Lists what `j` reads; `program` is its program file or NULL. Strings live in the job's arena.
+ * DEJA_ENOTFOUND: a pattern that matches nothing, a folder that is missing. DEJA_EINVAL: one of its own
+ * outputs is among them.
+ */
+int reads_list(reads *ret, job *j, const char *program, deja_error *err);
+
+/* 0 when every item could be read, else the text for the first that could not. A program that cannot be read
+ * counts as none. */
+int reads_check(const reads *r, deja_error *err);
+
+/* Adds program, standard input and inputs to the key. */
+void reads_key(const reads *r, deja_key *key);
+
+/* Empties it and keeps its memory. */
+void reads_reset(reads *r);
+void reads_done(reads *r);
+
+/*
+ * The file that `word` stands for as a program: found in `path` (colon-separated) when it has no slash, else
+ * relative to `cwd`; both as seen from folder `dirfd`. Appends to `ret`; 1 found, 0 not.
+ */
+int reads_find_program(int dirfd, const char *word, const char *path, const char *cwd, deja_buffer *ret);
+
+#endif

@@ -1,0 +1,447 @@
+/* The record of a run, see record.h. */
+#include "record.h"
+#include "fields.h"
+#include "json.h"
+#include "stamp.h"
+#include <deja/cleanup.h>
+#include <deja/file.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+
+enum {
+    FLUSH_BYTES = 1 << 18, /* of lines or hits that are held back for one write */
+    LOG_NAME_BYTES = 100,  /* of a job's name in the name of its log */
+    ATTEMPTS = 100,        /* ids that may be taken already */
+    HIT_BYTES = 24,        /* of an item in hits.bin */
+};
+
+typedef struct out_file {
+    int fd; /* -1: not made yet */
+    deja_buffer bytes;
+} out_file;
+
+struct record {
+    record_options options;
+    char id[RUNS_ID];
+    int64_t start_ns; /* wall clock */
+    int runs_fd, fd;  /* the folder of all runs, and ours; -1 */
+    int state_fd;     /* holds the lock */
+    out_file jobs, hits;
+    unsigned failed; /* failed jobs so far */
+    deja_buffer log; /* path of the last log, empty when there is none */
+    int broken;      /* something went wrong: no more is written */
+    int told;
+    deja_error trouble;
+};
+
+static void give_up(record *r, const deja_error *err)
+{
+    if (!r->broken)
+        r->trouble = *err;
+    r->broken = 1;
+}
+
+static void flush(record *r, out_file *f, const char *name)
+{
+    deja_error err;
+    if (r->broken || f->bytes.len == 0)
+        return;
+    if (f->bytes.failed) {
+        deja_fail(&err, DEJA_ENOMEM, "out of memory");
+        give_up(r, &err);
+        return;
+    }
+    if (f->fd < 0)
+        f->fd = openat(r->fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (f->fd < 0)
+        deja_fail_errno(&err, "create '%s/%s/%s'", r->options.folder, r->id, name);
+    if (f->fd < 0 || deja_file_write_all(f->fd, f->bytes.data, f->bytes.len, name, &err)) {
+        give_up(r, &err);
+        return;
+    }
+    deja_buffer_clear(&f->bytes);
+}
+
+/* Beside a batch the folder above is .deja, which may have been made for the record alone: git is to leave it
+ * out. */
+static void ignore_in_git(int runs_fd)
+{
+    DEJA_AUTO_CLOSE int fd =
+        openat(runs_fd, "../.gitignore", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd >= 0)
+        deja_file_write_all(fd, "*\n", 2, ".gitignore", NULL);
+}
+
+/* Opens the folder of all runs, making it when it is missing. One that somebody else may write to is refused.
+ */
+static int open_runs(record *r, deja_error *err)
+{
+    const char *folder = r->options.folder;
+    r->runs_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (r->runs_fd < 0 && errno == ENOENT) {
+        if (deja_file_make_dirs(AT_FDCWD, folder, 0700, err))
+            return err->code;
+        r->runs_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        ignore_in_git(r->runs_fd);
+    }
+    struct stat st;
+    if (r->runs_fd < 0 || fstat(r->runs_fd, &st))
+        return deja_fail_errno(err, "open '%s'", folder);
+    if (st.st_uid != geteuid() || (st.st_mode & 022))
+        return deja_fail(err, DEJA_EDENIED, "'%s' belongs to another user or may be written by others",
+                         folder);
+    return 0;
+}
+
+static int make_folder(record *r, deja_error *err)
+{
+    int code = open_runs(r, err);
+    if (code)
+        return code;
+    unsigned attempt = 0;
+    while (mkdirat(r->runs_fd, r->id, 0700)) {
+        if (errno != EEXIST || ++attempt == ATTEMPTS)
+            return deja_fail_errno(err, "make folder '%s/%s'", r->options.folder, r->id);
+        runs_id(r->id, r->start_ns, getpid(), attempt);
+    }
+    r->fd = openat(r->runs_fd, r->id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (r->fd < 0)
+        return deja_fail_errno(err, "open '%s/%s'", r->options.folder, r->id);
+    return 0;
+}
+
+static int write_state(record *r, const flow_totals *t, deja_error *err)
+{
+    runs_state state = {.magic = "dejarun",
+                        .pid = (uint32_t)getpid(),
+                        .slots = r->options.slots,
+                        .started_ns = r->start_ns,
+                        .updated_ns = deja_wall_ns(r->options.clock)};
+    state.magic[7] = '1';
+    if (t) {
+        state.total = t->total;
+        state.done = t->done;
+        state.hits = t->hits;
+        state.ran = t->ran;
+        state.failed = t->failed;
+        state.skipped = t->skipped;
+        state.running = t->running;
+    }
+    ssize_t n;
+    while ((n = pwrite(r->state_fd, &state, sizeof state, 0)) < 0 && errno == EINTR)
+        ;
+    if (n == (ssize_t)sizeof state)
+        return 0;
+    return n < 0 ? deja_fail_errno(err, "write 'state'")
+                 : deja_fail(err, DEJA_EFULL, "write 'state': ended early");
+}
+
+static int make_state(record *r, deja_error *err)
+{
+    r->state_fd = openat(r->fd, "state", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (r->state_fd < 0)
+        return deja_fail_errno(err, "create '%s/%s/state'", r->options.folder, r->id);
+    if (flock(r->state_fd, LOCK_EX | LOCK_NB))
+        return deja_fail_errno(err, "lock '%s/%s/state'", r->options.folder, r->id);
+    if (ftruncate(r->state_fd, RUNS_STATE_SIZE))
+        return deja_fail_errno(err, "write '%s/%s/state'", r->options.folder, r->id);
+    return write_state(r, NULL, err);
+}
+
+static void add_time(deja_buffer *b, const char *key, int64_t wall_ns)
+{
+    DEJA_AUTO_BUFFER deja_buffer text = {0};
+    stamp_add(&text, wall_ns);
+    json_word(b, key, deja_buffer_string(&text));
+}
+
+static void add_totals(deja_buffer *b, const flow_totals *t)
+{
+    json_open(b, "totals", '{');
+    json_int(b, "total", (int64_t)t->total);
+    json_int(b, "done", (int64_t)t->done);
+    json_int(b, "hits", (int64_t)t->hits);
+    json_int(b, "ran", (int64_t)t->ran);
+    json_int(b, "failed", (int64_t)t->failed);
+    json_int(b, "skipped", (int64_t)t->skipped);
+    json_int(b, "not_kept", (int64_t)t->not_kept);
+    json_seconds(b, "saved_s", t->saved_ns);
+    json_seconds(b, "ran_s", t->ran_ns);
+    json_close(b, '}');
+}
+
+/* What is known at the start, and with `totals` how it ended. */
+static void add_meta(const record *r, deja_buffer *b, const flow_totals *totals, int exit_status)
+{
+    json_open(b, NULL, '{');
+    json_int(b, "format", 1);
+    json_word(b, "version", r->options.version);
+    if (r->options.batch)
+        json_string(b, "batch", r->options.batch);
+    if (r->options.jobs)
+        json_string(b, "folder", r->options.jobs->folder);
+    json_word(b, "command", r->options.command);
+    json_open(b, "argv", '[');
+    for (size_t i = 0; r->options.argv && r->options.argv[i]; i++)
+        json_string(b, NULL, r->options.argv[i]);
+    json_close(b, ']');
+    json_int(b, "pid", getpid());
+    json_int(b, "slots", r->options.slots);
+    add_time(b, "start", r->start_ns);
+    json_int(b, "start_ns", r->start_ns);
+    if (totals) {
+        add_time(b, "end", deja_wall_ns(r->options.clock));
+        json_int(b, "end_ns", deja_wall_ns(r->options.clock));
+        json_int(b, "exit_status", exit_status);
+        add_totals(b, totals);
+    }
+    json_open(b, "jobs", '[');
+    for (uint32_t i = 0; r->options.jobs && i < r->options.jobs->job_count; i++)
+        json_string(b, NULL, r->options.jobs->jobs[i].name);
+    json_close(b, ']');
+    json_close(b, '}');
+    deja_buffer_add_char(b, '\n');
+}
+
+/* `first`: there is no such file yet. */
+static int write_meta(record *r, int first, const flow_totals *totals, int exit_status, deja_error *err)
+{
+    DEJA_AUTO_BUFFER deja_buffer b = {0};
+    add_meta(r, &b, totals, exit_status);
+    if (b.failed)
+        return deja_fail(err, DEJA_ENOMEM, "write 'meta.json': out of memory");
+    if (!first)
+        return deja_file_replace(r->fd, "meta.json", b.data, b.len, 0600, 0, err);
+    DEJA_AUTO_CLOSE int fd = openat(r->fd, "meta.json", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return deja_fail_errno(err, "create '%s/%s/meta.json'", r->options.folder, r->id);
+    return deja_file_write_all(fd, b.data, b.len, "meta.json", err);
+}
+
+/* Makes the folder of a run that goes on. 1 when it is there. */
+static int ensure_living(record *r)
+{
+    deja_error err;
+    if (r->broken || r->state_fd >= 0)
+        return !r->broken;
+    if ((r->fd < 0 && make_folder(r, &err)) || make_state(r, &err) || write_meta(r, 1, NULL, 0, &err)) {
+        give_up(r, &err);
+    }
+    return !r->broken;
+}
+
+static void add_safe_name(deja_buffer *b, const char *name)
+{
+    for (size_t i = 0; name[i] && i < LOG_NAME_BYTES; i++) {
+        char c = name[i];
+        int safe = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+                   c == '.';
+        deja_buffer_add_char(b, safe ? c : '_');
+    }
+}
+
+static int write_log(record *r, const char *path, const flow_bytes *bytes, deja_error *err)
+{
+    DEJA_AUTO_CLOSE int fd = openat(r->fd, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return deja_fail_errno(err, "create '%s/%s/%s'", r->options.folder, r->id, path);
+    if (bytes->fd >= 0)
+        return deja_file_copy(bytes->fd, fd, bytes->len, err);
+    return deja_file_write_all(fd, bytes->data, bytes->len, path, err);
+}
+
+static void log_stream(record *r, const char *name, const char *suffix, const flow_bytes *bytes)
+{
+    deja_error err;
+    DEJA_AUTO_BUFFER deja_buffer path = {0};
+    if (!bytes->len || r->broken)
+        return;
+    deja_buffer_addf(&path, "log/%04u-", r->failed);
+    add_safe_name(&path, name);
+    deja_buffer_add_string(&path, suffix);
+    if (path.failed || write_log(r, path.data, bytes, &err)) {
+        if (path.failed)
+            deja_fail(&err, DEJA_ENOMEM, "out of memory");
+        deja_fail_in(&err, "log of a failed job");
+        give_up(r, &err);
+        return;
+    }
+    deja_buffer_clear(&r->log);
+    deja_buffer_addf(&r->log, "%s/%s/%s", r->options.folder, r->id, path.data);
+}
+
+static void log_failed(record *r, const flow_event *e)
+{
+    deja_buffer_clear(&r->log);
+    if (r->failed == RECORD_LOGS || (!e->out.len && !e->err.len))
+        return;
+    if (!r->failed && mkdirat(r->fd, "log", 0700) && errno != EEXIST) {
+        deja_error err;
+        deja_fail_errno(&err, "make folder '%s/%s/log'", r->options.folder, r->id);
+        give_up(r, &err);
+        return;
+    }
+    r->failed++;
+    log_stream(r, e->name, ".out", &e->out);
+    log_stream(r, e->name, ".err", &e->err);
+}
+
+static void add_job(deja_buffer *b, const flow_event *e)
+{
+    json_open(b, NULL, '{');
+    json_word(b, "event", e->kind == FLOW_FAILED ? "failed" : "finished");
+    json_string(b, "job", e->def->name);
+    fields_params(b, "params", e->def, e->index);
+    json_int(b, "number", e->def->number);
+    json_int(b, "index", e->index);
+    if (e->keyed)
+        json_hash(b, "key", &e->key);
+    if (e->exit_status >= 0)
+        json_int(b, "status", e->exit_status);
+    else
+        json_null(b, "status");
+    if (e->signal > 0)
+        json_int(b, "signal", e->signal);
+    json_int(b, "start_ns", e->started_ns);
+    json_seconds(b, "wall_s", e->wall_ns);
+    json_seconds(b, "cpu_s", e->cpu_ns);
+    json_int(b, "peak_rss_bytes", (int64_t)e->peak_rss_bytes);
+    json_int(b, "stdout_bytes", (int64_t)e->out.len);
+    json_int(b, "stderr_bytes", (int64_t)e->err.len);
+    if (e->reason)
+        json_string(b, "reason", e->reason);
+    if (e->not_kept)
+        json_string(b, "not_kept", e->not_kept);
+    if (e->keyed)
+        fields_json(b, "fields", e->encoding, e->encoding_len);
+    json_close(b, '}');
+    deja_buffer_add_char(b, '\n');
+}
+
+static void note_hit(record *r, const flow_event *e)
+{
+    deja_buffer *b = &r->hits.bytes;
+    if (r->hits.fd < 0 && b->len == 0) {
+        deja_buffer_add_string(b, "dejahits");
+        deja_buffer_add_u32(b, 1);
+        deja_buffer_add_u32(b, HIT_BYTES);
+    }
+    deja_buffer_add_u32(b, e->def->number);
+    deja_buffer_add_u32(b, e->index);
+    deja_buffer_add(b, e->key.byte, sizeof e->key.byte);
+    if (b->len >= FLUSH_BYTES && ensure_living(r))
+        flush(r, &r->hits, "hits.bin");
+}
+
+int record_open(record **ret, const record_options *options, deja_error *err)
+{
+    record *r = deja_calloc(1, sizeof *r);
+    if (!r)
+        return deja_fail(err, DEJA_ENOMEM, "out of memory");
+    r->options = *options;
+    r->runs_fd = r->fd = r->state_fd = r->jobs.fd = r->hits.fd = -1;
+    r->broken = r->told = !options->folder;
+    r->start_ns = deja_wall_ns(options->clock);
+    runs_id(r->id, r->start_ns, getpid(), 0);
+    *ret = r;
+    return 0;
+}
+
+const char *record_id(const record *r)
+{
+    return r->id;
+}
+
+void record_event(record *r, const flow_event *e)
+{
+    if (r->broken)
+        return;
+    switch (e->kind) {
+    case FLOW_HIT:
+        note_hit(r, e);
+        break;
+    case FLOW_STARTED:
+        ensure_living(r);
+        break;
+    case FLOW_FINISHED:
+    case FLOW_FAILED:
+        if (!ensure_living(r))
+            break;
+        if (e->kind == FLOW_FAILED)
+            log_failed(r, e);
+        add_job(&r->jobs.bytes, e);
+        if (r->jobs.bytes.len >= FLUSH_BYTES)
+            flush(r, &r->jobs, "jobs.jsonl");
+        break;
+    default:
+        break;
+    }
+}
+
+const char *record_log(const record *r)
+{
+    return r->log.len && !r->log.failed && !r->broken ? r->log.data : NULL;
+}
+
+void record_tick(record *r, const flow_totals *totals)
+{
+    deja_error err;
+    if (r->broken || (r->state_fd < 0 && !r->hits.bytes.len) || !ensure_living(r))
+        return;
+    flush(r, &r->jobs, "jobs.jsonl");
+    flush(r, &r->hits, "hits.bin");
+    if (!r->broken && write_state(r, totals, &err)) {
+        give_up(r, &err);
+    }
+}
+
+int record_trouble(record *r, deja_error *ret)
+{
+    if (!r->broken || r->told)
+        return 0;
+    r->told = 1;
+    *ret = r->trouble;
+    return 1;
+}
+
+void record_finish(record *r, const flow_totals *totals, int exit_status)
+{
+    deja_error err;
+    int first = r->state_fd < 0;
+    if (r->broken || (first && !r->hits.bytes.len))
+        return;
+    if (r->fd < 0 && make_folder(r, &err)) {
+        give_up(r, &err);
+        return;
+    }
+    flush(r, &r->jobs, "jobs.jsonl");
+    flush(r, &r->hits, "hits.bin");
+    if (write_meta(r, first, totals, exit_status, &err) || (!first && write_state(r, totals, &err))) {
+        give_up(r, &err);
+    }
+    runs_prune(r->runs_fd, RUNS_KEEP);
+}
+
+static void close_fd(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
+void record_close(record *r)
+{
+    if (!r)
+        return;
+    close_fd(r->jobs.fd);
+    close_fd(r->hits.fd);
+    close_fd(r->state_fd);
+    close_fd(r->fd);
+    close_fd(r->runs_fd);
+    deja_buffer_done(&r->jobs.bytes);
+    deja_buffer_done(&r->hits.bytes);
+    deja_buffer_done(&r->log);
+    deja_free(r);
+}

@@ -1,0 +1,69 @@
+#ifndef DEJA_RUNNER_CHILD_H
+#define DEJA_RUNNER_CHILD_H
+/*
+ * One running command: its process, pipes, captured streams, and the steps of its end. A job has ended when
+ * its first process has exited, the rest of its group was killed and is gone, and the pipes were drained.
+ */
+#include "capture.h"
+#include "spawn.h"
+#include "warden.h"
+
+/* What all jobs of a runner share; borrowed by them. */
+typedef struct child_host {
+    int epoll;
+    int null; /* /dev/null for reading */
+    int owns_children;
+    spawner spawner;
+    warden warden;
+    capture_store store;
+    deja_trace *trace;
+    char **env; /* the environment of the job that is being started; `env_cap` pointers */
+    size_t env_cap;
+    uint64_t own_peak_rss; /* bytes; this process had at least so much */
+    char *mark;            /* "DEJA_RUN=..." */
+    char *scratch;         /* child_scratch_bytes */
+} child_host;
+
+enum { child_scratch_bytes = 64 * 1024 }; /* a pipe's capacity: one read empties it */
+
+typedef enum child_part { child_exit, child_out, child_err, child_parts } child_part;
+
+/* A descriptor in the epoll set; its event points here. */
+typedef struct child_source {
+    struct child *child;
+    child_part part;
+    int fd; /* -1: closed */
+} child_source;
+
+typedef struct child {
+    child_source source[child_parts];
+    capture capture[child_parts]; /* of child_out and child_err */
+    deja_outcome outcome;
+    pid_t pid;
+    uint32_t slot;      /* on the warden's board */
+    int exited;         /* 1: the first process was reaped, the rest of its group may be dying */
+    int64_t kill_at_ns; /* when the grace after TERM is over; 0: no grace is running */
+    int64_t look_at_ns; /* when to look at the group again; while `exited` */
+    int64_t give_up_ns; /* when to end without waiting for the group any longer; while `exited` */
+    char *name;         /* for the trace; NULL without one */
+    struct child *next; /* in the list of finished ones */
+} child;
+
+/* Starts `command` in a slot of the board. A job whose program could not be executed is finished already (pid
+ * 0). */
+int child_start(child **ret, child_host *host, uint32_t slot, const deja_command *command, deja_error *err);
+
+/* Handles an event of one of its sources. 1: the job has finished now. Events of closed sources do nothing.
+ */
+int child_handle(child *c, child_host *host, child_part part, uint32_t events);
+
+/* Looks at the group of an exited job again. 1: the job has finished now. */
+int child_look_again(child *c, child_host *host, int64_t now_ns);
+
+/* Signals the job's group unless it has exited. */
+void child_signal(const child *c, int signal);
+
+/* Gives everything back; a process that still runs is left to itself. */
+void child_free(child *c, child_host *host);
+
+#endif

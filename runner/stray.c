@@ -1,0 +1,284 @@
+/*
+ * Strays in /proc. One sweep takes a table of all processes (pid, parent), marks those that are strays by
+ * themselves, passes the mark on to children until nothing changes, and kills what is marked.
+ */
+#include "stray.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    most_processes = 1 << 22,  /* PID_MAX_LIMIT of a 64-bit kernel */
+    fewer_processes = 1 << 15, /* when the address space is limited */
+    stat_bytes = 512,          /* enough for the fields up to the process group */
+    block_bytes = 16 * 1024,
+    first_pause_ns = 500 * 1000,
+    longest_pause_ns = 20 * 1000 * 1000,
+};
+
+typedef struct process {
+    pid_t pid, parent;
+    int stray;
+} process;
+
+typedef struct table {
+    process *item;
+    size_t len, cap;
+} table;
+
+/* Walks the variables of an environment that arrives in blocks. */
+typedef struct mark_search {
+    const char *run_id;
+    size_t id_len;
+    size_t at;    /* bytes of the variable's name, or of the present part of its value, that agreed */
+    int in_value; /* the name agreed */
+    int mismatch; /* the present name or part differs */
+    int found;
+} mark_search;
+
+static void end_part(mark_search *s)
+{
+    if (s->in_value && !s->mismatch && s->at == s->id_len)
+        s->found = 1;
+    s->at = 0;
+    s->mismatch = 0;
+}
+
+static void add_char(mark_search *s, char c)
+{
+    if (c == '\0' || (c == ':' && s->in_value)) {
+        end_part(s);
+        s->in_value = s->in_value && c == ':';
+        return;
+    }
+    const char *want = s->in_value ? s->run_id : STRAY_VARIABLE;
+    size_t len = s->in_value ? s->id_len : strlen(STRAY_VARIABLE);
+    if (s->mismatch || s->at >= len || want[s->at] != c) {
+        s->mismatch = 1;
+        return;
+    }
+    if (++s->at == len && !s->in_value) {
+        s->in_value = 1;
+        s->at = 0;
+    }
+}
+
+static void search_block(mark_search *s, const char *data, size_t len)
+{
+    for (size_t i = 0; i < len && !s->found; i++)
+        add_char(s, data[i]);
+}
+
+static ssize_t read_some(int fd, char *data, size_t len)
+{
+    ssize_t n;
+    do
+        n = syscall(SYS_read, fd, data, len);
+    while (n < 0 && errno == EINTR);
+    return n;
+}
+
+static int open_at(int dirfd, const char *path, int flags)
+{
+    return (int)syscall(SYS_openat, dirfd, path, O_RDONLY | O_CLOEXEC | flags);
+}
+
+static void close_fd(int fd)
+{
+    syscall(SYS_close, fd);
+}
+
+/* "PID/NAME" without the C library's formatting. `path` has room for 32 bytes. */
+static void process_path(char *path, pid_t pid, const char *name)
+{
+    char digits[12];
+    size_t n = 0;
+    for (unsigned v = (unsigned)pid; v || !n; v /= 10)
+        digits[n++] = (char)('0' + v % 10);
+    while (n > 0)
+        *path++ = digits[--n];
+    *path++ = '/';
+    memcpy(path, name, strlen(name) + 1);
+}
+
+static pid_t parse_pid(const char *s)
+{
+    pid_t v = 0;
+    for (; *s >= '0' && *s <= '9' && v < most_processes; s++)
+        v = v * 10 + (*s - '0');
+    return *s == '\0' || *s == ' ' ? v : 0;
+}
+
+static int environment_is_marked(int proc, pid_t pid, const char *run_id, char *block)
+{
+    char path[32];
+    process_path(path, pid, "environ");
+    int fd = open_at(proc, path, 0);
+    if (fd < 0)
+        return 0;
+    mark_search search = {.run_id = run_id, .id_len = strlen(run_id)};
+    ssize_t n;
+    while (!search.found && (n = read_some(fd, block, block_bytes)) > 0)
+        search_block(&search, block, (size_t)n);
+    end_part(&search);
+    close_fd(fd);
+    return search.found;
+}
+
+static int group_is_noted(const stray_hunt *hunt, pid_t group)
+{
+    for (uint32_t i = 0; i < hunt->groups; i++)
+        if (group > 0 && atomic_load_explicit(&hunt->group[i], memory_order_relaxed) == group)
+            return 1;
+    return 0;
+}
+
+/* "PID (NAME) STATE PARENT GROUP ...", proc(5). NAME may hold anything. 0 for a process that is of no
+ * interest. */
+static int parse_stat(char *stat, pid_t *parent, pid_t *group)
+{
+    char *name = strchr(stat, '('), *end = strrchr(stat, ')');
+    if (!name || !end || end[1] != ' ' || end[2] == 'Z' || end[2] == 'X' || end[3] != ' ')
+        return 0;
+    size_t len = (size_t)(end - name - 1);
+    if (len == strlen(STRAY_WARDEN_NAME) && memcmp(name + 1, STRAY_WARDEN_NAME, len) == 0)
+        return 0;
+    *parent = parse_pid(end + 4);
+    const char *next = strchr(end + 4, ' ');
+    *group = next ? parse_pid(next + 1) : 0;
+    return *parent > 0;
+}
+
+/* Adds a living process to the table, marked when it is a stray by itself. */
+static void look_at(table *t, const stray_hunt *hunt, int proc, pid_t pid, char *block)
+{
+    char path[32], stat[stat_bytes];
+    process_path(path, pid, "stat");
+    int fd = open_at(proc, path, 0);
+    if (fd < 0 || t->len == t->cap) {
+        if (fd >= 0)
+            close_fd(fd);
+        return;
+    }
+    ssize_t n = read_some(fd, stat, sizeof stat - 1);
+    close_fd(fd);
+    stat[n > 0 ? n : 0] = '\0';
+    pid_t parent, group;
+    if (!parse_stat(stat, &parent, &group))
+        return;
+    int stray = parent == hunt->parent || group_is_noted(hunt, group) ||
+                environment_is_marked(proc, pid, hunt->run_id, block);
+    t->item[t->len++] = (process){.pid = pid, .parent = parent, .stray = stray};
+}
+
+static int list_processes(table *t, const stray_hunt *hunt, int proc, char *block)
+{
+    _Alignas(struct dirent64) char entries[block_bytes];
+    pid_t self = (pid_t)syscall(SYS_getpid);
+    for (;;) {
+        long n = syscall(SYS_getdents64, proc, entries, sizeof entries);
+        if (n <= 0)
+            return (int)n;
+        for (long at = 0; at < n;) {
+            const struct dirent64 *entry = (const struct dirent64 *)(entries + at);
+            pid_t pid = parse_pid(entry->d_name);
+            if (pid > 1 && pid != self)
+                look_at(t, hunt, proc, pid, block);
+            at += entry->d_reclen;
+        }
+    }
+}
+
+/* /proc lists processes by rising pid (proc_pid_readdir in fs/proc/base.c). */
+static process *find(const table *t, pid_t pid)
+{
+    size_t low = 0, high = t->len;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (t->item[middle].pid < pid)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < t->len && t->item[low].pid == pid ? &t->item[low] : NULL;
+}
+
+static void mark_children(table *t)
+{
+    for (int changed = 1; changed;) {
+        changed = 0;
+        for (size_t i = 0; i < t->len; i++) {
+            const process *parent = t->item[i].stray ? NULL : find(t, t->item[i].parent);
+            if (!parent || !parent->stray)
+                continue;
+            t->item[i].stray = 1;
+            changed = 1;
+        }
+    }
+}
+
+static int kill_marked(const table *t)
+{
+    int count = 0;
+    for (size_t i = 0; i < t->len; i++)
+        if (t->item[i].stray && syscall(SYS_kill, t->item[i].pid, SIGKILL) == 0)
+            count++;
+    return count;
+}
+
+static void *map_table(size_t *cap)
+{
+    for (*cap = most_processes; *cap >= fewer_processes;
+         *cap = *cap > fewer_processes ? fewer_processes : 0) {
+        void *p = mmap(NULL, *cap * sizeof(process), PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (p != MAP_FAILED)
+            return p;
+    }
+    return NULL;
+}
+
+int stray_is_marked(const char *environment, size_t len, const char *run_id)
+{
+    mark_search search = {.run_id = run_id, .id_len = strlen(run_id)};
+    search_block(&search, environment, len);
+    end_part(&search);
+    return search.found;
+}
+
+int stray_sweep(const stray_hunt *hunt)
+{
+    char block[block_bytes];
+    table t = {0};
+    int proc = open_at(AT_FDCWD, "/proc", O_DIRECTORY);
+    t.item = proc < 0 ? NULL : map_table(&t.cap);
+    int found = -1;
+    if (t.item && list_processes(&t, hunt, proc, block) == 0) {
+        mark_children(&t);
+        found = kill_marked(&t);
+    }
+    if (t.item)
+        munmap(t.item, t.cap * sizeof(process));
+    if (proc >= 0)
+        close_fd(proc);
+    return found;
+}
+
+void stray_hunt_down(const stray_hunt *hunt, int limit_ms)
+{
+    int64_t left_ns = (int64_t)limit_ms * 1000000;
+    for (long pause_ns = first_pause_ns; left_ns > 0 && stray_sweep(hunt) > 0; left_ns -= pause_ns) {
+        struct timespec pause = {.tv_nsec = pause_ns};
+        syscall(SYS_nanosleep, &pause, NULL);
+        if (pause_ns < longest_pause_ns)
+            pause_ns *= 2;
+    }
+}

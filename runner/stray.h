@@ -1,0 +1,35 @@
+#ifndef DEJA_RUNNER_STRAY_H
+#define DEJA_RUNNER_STRAY_H
+/*
+ * Strays: processes that jobs left behind in other groups and sessions. They are found in /proc by the run's
+ * id in their environment (DEJA_RUN=ID or OUTER:ID:INNER), by their group, and by being a child of one that
+ * was found. Raw system calls and no allocation: the warden calls this in a copy of a process that may have
+ * had threads.
+ */
+#include <stdatomic.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define STRAY_VARIABLE    "DEJA_RUN="
+#define STRAY_WARDEN_NAME "deja-warden" /* processes of this name are spared: they end with their runner */
+
+typedef struct stray_hunt {
+    const char *run_id;
+    const _Atomic pid_t *group; /* process groups that are strays as a whole, 0 for none; NULL without */
+    uint32_t groups;
+    pid_t parent; /* all children of this process are strays; 0: of none */
+} stray_hunt;
+
+/*
+ * Looks once through /proc and sends SIGKILL to every living stray but the calling process. Returns how many
+ * there were; -1 when /proc cannot be read or there is no memory for the table.
+ */
+int stray_sweep(const stray_hunt *hunt);
+
+/* Sweeps until a sweep finds nothing, at most `limit_ms`. */
+void stray_hunt_down(const stray_hunt *hunt, int limit_ms);
+
+/* 1 when a list of NUL-terminated variables as in /proc/PID/environ has the mark of the run. */
+int stray_is_marked(const char *environment, size_t len, const char *run_id);
+
+#endif

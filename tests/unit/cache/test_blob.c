@@ -1,0 +1,217 @@
+/*
+ * Blobs: published whole, checked before use, repaired by the next publishing.
+ */
+#include "blob.h"
+
+#include "store_fixture.h"
+
+#include "scratch.h"
+
+static int stage_with(deja_cache *c, const char *data, size_t len, deja_content *ret)
+{
+    int fd = deja_cache_stage(c, NULL);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, data, len), (ssize_t)len);
+    *ret = (deja_content){DEJA_CONTENT_FILE, deja_hash_bytes(data, len), len};
+    return fd;
+}
+
+static void publish(deja_cache *c, const char *data, size_t len, deja_content *ret)
+{
+    deja_error err;
+    int fd = stage_with(c, data, len, ret);
+    if (blob_publish(c, fd, ret, &err))
+        fail_msg("%s", err.text);
+    close(fd);
+}
+
+static void path_below(const deja_content *content, char path[80])
+{
+    char name[BLOB_PATH];
+    blob_path(&content->hash, name);
+    snprintf(path, 80, "cache/%s", name);
+}
+
+static void assert_readable(deja_cache *c, const deja_content *content, const char *data)
+{
+    char back[64];
+    deja_error err = {0};
+    int fd = blob_open(c, content, &err);
+    if (fd < 0)
+        fail_msg("%s", err.text);
+    assert_int_equal(pread(fd, back, sizeof back, 0), (ssize_t)content->size);
+    assert_memory_equal(back, data, content->size);
+    close(fd);
+}
+
+static void test_blob__is_named_by_its_hash_and_read_only(void **state)
+{
+    (void)state;
+    deja_cache *c = open_cache("cache");
+    deja_content content;
+    struct stat st;
+    char path[80];
+    publish(c, "content", 7, &content);
+    path_below(&content, path);
+    assert_int_equal(strlen(path), strlen("cache/blobs/ab/") + 30);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0444);
+    assert_int_equal(blob_present(&c->folder, &content.hash, 7), 1);
+    assert_int_equal(blob_present(&c->folder, &content.hash, 8), 0);
+    assert_readable(c, &content, "content");
+    assert_int_equal(blob_check(c, &content, NULL), 0);
+    assert_warning(c, NULL);
+    deja_cache_close(c);
+}
+
+static void test_blob__of_the_same_content_is_reused(void **state)
+{
+    (void)state;
+    deja_cache *c = open_cache("cache");
+    deja_content content;
+    struct stat before, after;
+    char path[80];
+    publish(c, "content", 7, &content);
+    path_below(&content, path);
+    assert_int_equal(stat(path, &before), 0);
+    publish(c, "content", 7, &content);
+    assert_int_equal(stat(path, &after), 0);
+    assert_int_equal(before.st_ino, after.st_ino);
+    deja_cache_close(c);
+}
+
+static void damage(const char *path, const char *kind)
+{
+    if (!strcmp(kind, "flipped"))
+        write_file(path, "cOntent", 7, 0444);
+    else if (!strcmp(kind, "truncated"))
+        write_file(path, "con", 3, 0444);
+    else if (!strcmp(kind, "longer"))
+        write_file(path, "content!", 8, 0444);
+    else if (!strcmp(kind, "link")) {
+        assert_int_equal(unlink(path), 0);
+        assert_int_equal(symlink("/etc/passwd", path), 0);
+    }
+}
+
+static void test_blob__damage_is_seen_and_mended_by_publishing(void **state)
+{
+    (void)state;
+    static const char *const kinds[] = {"flipped", "truncated", "longer", "link"};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        deja_cache *c = open_cache("cache");
+        deja_content content;
+        deja_error err;
+        char path[80];
+        publish(c, "content", 7, &content);
+        path_below(&content, path);
+        assert_warning(c, NULL);
+        damage(path, kinds[i]);
+        assert_int_equal(blob_open(c, &content, &err), DEJA_ECORRUPT);
+        assert_warning(c, "is damaged");
+        assert_int_equal(blob_check(c, &content, NULL), DEJA_ECORRUPT);
+        assert_int_equal(access(path, F_OK), strcmp(kinds[i], "link") ? 0 : access("/etc/passwd", F_OK));
+        publish(c, "content", 7, &content);
+        assert_readable(c, &content, "content");
+        deja_cache_close(c);
+    }
+}
+
+static void test_blob__that_is_gone_is_not_found_and_no_damage(void **state)
+{
+    (void)state;
+    deja_cache *c = open_cache("cache");
+    deja_content content;
+    char path[80];
+    publish(c, "content", 7, &content);
+    path_below(&content, path);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(blob_open(c, &content, NULL), DEJA_ENOTFOUND);
+    assert_int_equal(blob_check(c, &content, NULL), DEJA_ENOTFOUND);
+    assert_int_equal(blob_remove(&c->folder, &content.hash, NULL), 0);
+    assert_warning(c, NULL);
+    deja_cache_close(c);
+}
+
+/* A stage that had a name already, which was taken away again, can only be copied (linkat(2), ENOENT). */
+static void test_blob__a_stage_can_be_published_again(void **state)
+{
+    (void)state;
+    deja_cache *c = open_cache("cache");
+    deja_content content;
+    int fd = stage_with(c, "content", 7, &content);
+    assert_int_equal(blob_publish(c, fd, &content, NULL), 0);
+    assert_int_equal(blob_remove(&c->folder, &content.hash, NULL), 0);
+    assert_int_equal(blob_publish(c, fd, &content, NULL), 0);
+    close(fd);
+    assert_readable(c, &content, "content");
+    deja_cache_close(c);
+}
+
+static void test_blob__folders_that_somebody_removed_are_made_again(void **state)
+{
+    (void)state;
+    deja_cache *c = open_cache("cache");
+    deja_content content;
+    assert_int_equal(rmdir("cache/blobs"), 0);
+    publish(c, "content", 7, &content);
+    assert_readable(c, &content, "content");
+    deja_cache_close(c);
+}
+
+static int count(void *context, const deja_hash *hash)
+{
+    (void)hash;
+    return ++*(int *)context == 5;
+}
+
+static void test_blob__each_visits_blobs_and_skips_strangers(void **state)
+{
+    (void)state;
+    deja_cache *c = open_cache("cache");
+    deja_content content;
+    int n = 0;
+    char path[80];
+    publish(c, "content", 7, &content);
+    path_below(&content, path);
+    snprintf(path + strlen("cache/blobs/ab/"), 10, "README");
+    write_file(path, "x", 1, 0600);
+    for (unsigned i = 0; i < 256; i++)
+        assert_int_equal(blob_each(&c->folder, i, count, &n, NULL), 0);
+    assert_int_equal(n, 1);
+    deja_cache_close(c);
+}
+
+static void test_blob__lack_of_descriptors_is_neither_damage_nor_absence(void **state)
+{
+    (void)state;
+    deja_cache *c = open_cache("cache");
+    deja_content content;
+    int fds[4096], n = 0;
+    publish(c, "content", 7, &content);
+    while (n < 4096 && (fds[n] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0)
+        n++;
+    int r = n < 4096 ? blob_open(c, &content, NULL) : DEJA_ERESOURCE;
+    while (n)
+        close(fds[--n]);
+    assert_int_equal(r, DEJA_ERESOURCE);
+    assert_warning(c, NULL);
+    assert_readable(c, &content, "content");
+    deja_cache_close(c);
+}
+
+int main(void)
+{
+#define CASE(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
+    const struct CMUnitTest tests[] = {
+        CASE(test_blob__is_named_by_its_hash_and_read_only),
+        CASE(test_blob__of_the_same_content_is_reused),
+        CASE(test_blob__damage_is_seen_and_mended_by_publishing),
+        CASE(test_blob__that_is_gone_is_not_found_and_no_damage),
+        CASE(test_blob__a_stage_can_be_published_again),
+        CASE(test_blob__folders_that_somebody_removed_are_made_again),
+        CASE(test_blob__each_visits_blobs_and_skips_strangers),
+        CASE(test_blob__lack_of_descriptors_is_neither_damage_nor_absence),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

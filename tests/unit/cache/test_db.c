@@ -1,0 +1,411 @@
+/*
+ * The database: opened only when it is ours and current, rows and references counted by transaction.
+ */
+#include "db.h"
+#include "entry.h"
+#include "repair.h"
+
+#include "store_fixture.h"
+
+#include "scratch.h"
+
+#include <deja/file.h>
+
+static db *open_db(void)
+{
+    db *d = NULL;
+    deja_error err;
+    assert_int_equal(db_make("db", 0, &err), 0);
+    if (db_open(&d, "db", 0, &err))
+        fail_msg("%s", err.text);
+    return d;
+}
+
+static deja_hash hash(uint8_t n)
+{
+    return (deja_hash){{n, 1}};
+}
+
+static void put(db *d, uint8_t key, const char *record, const db_blob *blobs, size_t n)
+{
+    db_put_args row = {.key = hash(key),
+                       .record = record,
+                       .len = strlen(record),
+                       .cost_ns = 10,
+                       .created_ns = 20,
+                       .blobs = blobs,
+                       .blob_count = n};
+    assert_int_equal(db_put(d, &row, NULL), 0);
+}
+
+static void assert_row(db *d, uint8_t key, const char *record)
+{
+    deja_hash h = hash(key);
+    db_row row;
+    assert_int_equal(db_find(d, &h, &row, NULL), record ? 1 : 0);
+    if (record) {
+        assert_int_equal(row.len, strlen(record));
+        assert_memory_equal(row.record, record, row.len);
+    }
+    db_find_done(d);
+}
+
+static void patch(const char *path, off_t at, const void *bytes, size_t len)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    assert_int_equal(pwrite(fd, bytes, len, at), (ssize_t)len);
+    close(fd);
+}
+
+static void test_db__what_is_missing_or_empty_is_not_found(void **state)
+{
+    (void)state;
+    db *d = NULL;
+    deja_error err;
+    assert_int_equal(db_open(&d, "db", 0, &err), DEJA_ENOTFOUND);
+    assert_int_equal(access("db", F_OK), -1);
+    write_file("db", "", 0, 0600);
+    assert_int_equal(db_open(&d, "db", 0, &err), DEJA_ENOTFOUND);
+    assert_null(d);
+    db_close(NULL);
+}
+
+static void test_db__what_is_not_ours_is_corrupt(void **state)
+{
+    (void)state;
+    db *d = NULL;
+    char noise[5000];
+    memset(noise, 'n', sizeof noise);
+    write_file("db", noise, sizeof noise, 0600);
+    assert_int_equal(db_open(&d, "db", 0, NULL), DEJA_ECORRUPT);
+    write_file("db", noise, 20, 0600);
+    assert_int_equal(db_open(&d, "db", 0, NULL), DEJA_ECORRUPT);
+    unlink("db");
+    db_close(open_db());
+    patch("db", 68, "abcd", 4);
+    assert_int_equal(db_open(&d, "db", 0, NULL), DEJA_ECORRUPT);
+    unlink("db");
+    assert_int_equal(mkdir("db", 0700), 0);
+    assert_int_equal(db_open(&d, "db", 0, NULL), DEJA_ECORRUPT);
+}
+
+static void test_db__newer_one_is_refused_and_left_alone(void **state)
+{
+    (void)state;
+    db *d = NULL;
+    deja_error err;
+    struct stat before, after;
+    db_close(open_db());
+    patch("db", 60, "\0\0\0\2", 4);
+    assert_int_equal(stat("db", &before), 0);
+    assert_int_equal(db_open(&d, "db", 0, &err), DEJA_EVERSION);
+    assert_non_null(strstr(err.text, "format 2"));
+    assert_non_null(strstr(err.text, "reads 1"));
+    assert_int_equal(stat("db", &after), 0);
+    assert_int_equal(before.st_mtim.tv_nsec, after.st_mtim.tv_nsec);
+    assert_int_equal(before.st_size, after.st_size);
+    patch("db", 60, "\x7f\0\0\2", 4); /* no future is that far away */
+    assert_int_equal(db_open(&d, "db", 0, &err), DEJA_ECORRUPT);
+}
+
+static void test_db__opening_and_looking_write_nothing(void **state)
+{
+    (void)state;
+    struct stat before, after;
+    db *d = open_db();
+    assert_int_equal(db_write_begin(d, NULL), 0);
+    put(d, 1, "one", NULL, 0);
+    assert_int_equal(db_commit(d, NULL), 0);
+    db_close(d);
+    assert_int_equal(stat("db", &before), 0);
+    d = NULL;
+    assert_int_equal(db_open(&d, "db", 0, NULL), 0);
+    assert_row(d, 1, "one");
+    db_close(d);
+    assert_int_equal(stat("db", &after), 0);
+    assert_int_equal(before.st_mtim.tv_sec, after.st_mtim.tv_sec);
+    assert_int_equal(before.st_mtim.tv_nsec, after.st_mtim.tv_nsec);
+}
+
+static void test_db__rolled_back_rows_are_gone(void **state)
+{
+    (void)state;
+    db *d = open_db();
+    deja_cache_numbers n;
+    assert_int_equal(db_write_begin(d, NULL), 0);
+    put(d, 1, "one", NULL, 0);
+    db_rollback(d);
+    assert_row(d, 1, NULL);
+    assert_int_equal(db_write_begin(d, NULL), 0);
+    put(d, 2, "two", NULL, 0);
+    assert_int_equal(db_commit(d, NULL), 0);
+    assert_row(d, 2, "two");
+    assert_int_equal(db_totals(d, &n, NULL), 0);
+    assert_int_equal(n.entries, 1);
+    assert_int_equal(n.row_bytes, 3);
+    assert_int_equal(n.saved_ns_per_hit, 10);
+    db_rollback(d); /* harmless outside a transaction */
+    db_close(d);
+}
+
+static void assert_unused(db *d, const deja_hash *expected, size_t n)
+{
+    deja_buffer b;
+    db_take_unused(d, &b);
+    assert_int_equal(b.len, n * sizeof *expected);
+    if (n)
+        assert_memory_equal(b.data, expected, b.len);
+    deja_buffer_done(&b);
+}
+
+static void test_db__references_to_blobs_are_counted(void **state)
+{
+    (void)state;
+    db *d = open_db();
+    deja_cache_numbers n;
+    db_blob a = {hash(100), 1000}, b = {hash(101), 500}, both[3] = {a, b, a};
+    assert_int_equal(db_write_begin(d, NULL), 0);
+    put(d, 1, "one", both, 3);
+    put(d, 2, "two", &a, 1);
+    assert_int_equal(db_commit(d, NULL), 0);
+    assert_int_equal(db_totals(d, &n, NULL), 0);
+    assert_int_equal(n.blobs, 2);
+    assert_int_equal(n.blob_bytes, 1500);
+    assert_unused(d, NULL, 0);
+
+    assert_int_equal(db_write_begin(d, NULL), 0);
+    put(d, 1, "one again", NULL, 0);
+    assert_int_equal(db_commit(d, NULL), 0);
+    assert_unused(d, &b.hash, 1);
+    assert_int_equal(db_totals(d, &n, NULL), 0);
+    assert_int_equal(n.blobs, 1);
+    assert_int_equal(n.blob_bytes, 1000);
+    assert_int_equal(db_blob_used(d, &a.hash, NULL), 1);
+    assert_int_equal(db_blob_used(d, &b.hash, NULL), 0);
+    assert_int_equal(db_write_begin(d, NULL), 0);
+    assert_int_equal(db_blob_forget(d, &a.hash, NULL), 0);
+    assert_int_equal(db_blob_forget(d, &b.hash, NULL), 1);
+    assert_int_equal(db_blob_forget(d, &b.hash, NULL), 0);
+    assert_int_equal(db_commit(d, NULL), 0);
+    db_close(d);
+}
+
+static void test_db__a_rolled_back_loss_of_a_reference_is_none(void **state)
+{
+    (void)state;
+    db *d = open_db();
+    db_blob a = {hash(100), 1000};
+    assert_int_equal(db_write_begin(d, NULL), 0);
+    put(d, 1, "one", &a, 1);
+    assert_int_equal(db_commit(d, NULL), 0);
+    assert_int_equal(db_write_begin(d, NULL), 0);
+    put(d, 1, "again", NULL, 0);
+    db_rollback(d);
+    assert_int_equal(db_write_begin(d, NULL), 0);
+    put(d, 2, "two", NULL, 0);
+    assert_int_equal(db_commit(d, NULL), 0);
+    assert_unused(d, NULL, 0);
+    assert_int_equal(db_blob_used(d, &a.hash, NULL), 1);
+    db_close(d);
+}
+
+static void test_db__a_reader_keeps_its_snapshot_while_a_writer_commits(void **state)
+{
+    (void)state;
+    db *d = open_db(), *w = NULL;
+    assert_int_equal(db_open(&w, "db", DB_NO_SYNC, NULL), 0);
+    assert_int_equal(db_read_begin(d, NULL), 0);
+    assert_row(d, 1, NULL);
+    assert_int_equal(db_write_begin(w, NULL), 0);
+    put(w, 1, "one", NULL, 0);
+    assert_int_equal(db_commit(w, NULL), 0);
+    assert_row(d, 1, NULL);
+    db_read_end(d);
+    assert_row(d, 1, "one");
+    assert_true(db_wal_frames(w) > 0);
+    assert_int_equal(db_checkpoint(w, 1, NULL), 0);
+    assert_int_equal(db_wal_frames(w), 0);
+    db_close(w);
+    db_close(d);
+}
+
+static void test_db__pages_of_a_listing_follow_one_another(void **state)
+{
+    (void)state;
+    db *d = open_db();
+    db_listed rows[2];
+    deja_buffer records = {0};
+    assert_int_equal(db_write_begin(d, NULL), 0);
+    put(d, 1, "a", NULL, 0);
+    put(d, 2, "bb", NULL, 0);
+    put(d, 3, "ccc", NULL, 0);
+    assert_int_equal(db_commit(d, NULL), 0);
+    assert_int_equal(db_list(d, INT64_MAX, rows, 2, &records, NULL), 2);
+    assert_memory_equal(records.data + rows[0].at, "ccc", 3);
+    assert_memory_equal(records.data + rows[1].at, "bb", 2);
+    assert_int_equal(db_list(d, rows[1].id, rows, 2, &records, NULL), 1);
+    assert_memory_equal(records.data + rows[0].at, "a", 1);
+    assert_int_equal(db_list(d, rows[0].id, rows, 2, &records, NULL), 0);
+    deja_buffer_done(&records);
+    uint64_t entries = 0;
+    assert_int_equal(db_write_begin(d, NULL), 0);
+    assert_int_equal(db_delete_all(d, &entries, NULL), 0);
+    assert_int_equal(db_commit(d, NULL), 0);
+    assert_int_equal(entries, 3);
+    assert_int_equal(db_shrink(d, NULL), 0);
+    db_close(d);
+}
+
+static void test_db__a_missing_table_is_corruption(void **state)
+{
+    (void)state;
+    db *d = open_db();
+    db_row row;
+    deja_hash h = hash(1);
+    char zero[4096] = {0};
+    db_close(d);
+    patch("db", 4096, zero, sizeof zero); /* the root page of `entry` */
+    d = NULL;
+    assert_int_equal(db_open(&d, "db", 0, NULL), 0);
+    int r = db_write_begin(d, NULL);
+    if (!r) {
+        db_put_args args = {.key = h, .record = "x", .len = 1};
+        r = db_find(d, &h, &row, NULL);
+        if (r >= 0)
+            r = db_put(d, &args, NULL);
+    }
+    assert_int_equal(r, DEJA_ECORRUPT);
+    db_rollback(d);
+    db_close(d);
+}
+
+/* Swaps two keys where they lie in the pages of the index, or flips a bit of a record: what SQLite itself
+ * does not see. */
+static void test_db__disorder_in_an_index_is_seen_and_repaired(void **state)
+{
+    (void)state;
+    db *d = open_db();
+    assert_int_equal(db_check(d, NULL), 1);
+    assert_int_equal(db_write_begin(d, NULL), 0);
+    for (uint8_t i = 1; i <= 9; i++) {
+        deja_buffer record = {0};
+        deja_entry e = {.key = hash(i), .label = "l", .encoding = "e", .encoding_len = 1};
+        entry_encode(&record, &e);
+        db_put_args row = {.key = e.key, .record = record.data, .len = record.len};
+        assert_int_equal(db_put(d, &row, NULL), 0);
+        deja_buffer_done(&record);
+    }
+    assert_int_equal(db_commit(d, NULL), 0);
+    assert_int_equal(db_checkpoint(d, 1, NULL), 0);
+    assert_int_equal(db_check(d, NULL), 1);
+    db_close(d);
+
+    deja_buffer file = {0};
+    assert_int_equal(deja_file_load(AT_FDCWD, "db", 1 << 20, &file, NULL), 0);
+    deja_hash two = hash(2), eight = hash(8);
+    int swapped = 0;
+    for (size_t at = 2 * 4096; at < 3 * 4096; at++) { /* the root page of the index */
+        int is_two = !memcmp(file.data + at, &two, 16), is_eight = !memcmp(file.data + at, &eight, 16);
+        if (is_two || is_eight) {
+            memcpy(file.data + at, is_two ? &eight : &two, 16);
+            swapped++;
+        }
+    }
+    assert_int_equal(swapped, 2);
+    write_file("db", file.data, file.len, 0600);
+    deja_buffer_done(&file);
+
+    d = NULL;
+    db_row row;
+    assert_int_equal(db_open(&d, "db", 0, NULL), 0);
+    assert_int_equal(db_check(d, NULL), 0);
+    assert_int_equal(repair_rows(d, NULL), 0);
+    assert_int_equal(db_check(d, NULL), 1);
+    for (uint8_t i = 1; i <= 9; i++) {
+        deja_hash h = hash(i);
+        entry_head head;
+        assert_int_equal(db_find(d, &h, &row, NULL), 1);
+        assert_int_equal(entry_look(row.record, row.len, &h, &head), 0);
+        db_find_done(d);
+    }
+    db_close(d);
+}
+
+static void test_db__repair_removes_damaged_rows_only(void **state)
+{
+    (void)state;
+    db *d = open_db();
+    deja_cache_numbers n;
+    deja_buffer record = {0};
+    deja_entry e = {.key = hash(1), .label = "l", .encoding = "e", .encoding_len = 1};
+    entry_encode(&record, &e);
+    db_put_args good = {.key = e.key, .record = record.data, .len = record.len};
+    assert_int_equal(db_write_begin(d, NULL), 0);
+    assert_int_equal(db_put(d, &good, NULL), 0);
+    put(d, 2, "no record", NULL, 0);
+    assert_int_equal(db_commit(d, NULL), 0);
+    assert_int_equal(repair_rows(d, NULL), 0);
+    assert_row(d, 2, NULL);
+    assert_int_equal(db_totals(d, &n, NULL), 0);
+    assert_int_equal(n.entries, 1);
+    assert_int_equal(n.row_bytes, record.len);
+    deja_buffer_done(&record);
+    db_close(d);
+}
+
+static void test_db__knows_that_its_file_was_moved(void **state)
+{
+    (void)state;
+    db *d = open_db();
+    assert_int_equal(db_moved(d), 0);
+    assert_int_equal(rename("db", "elsewhere"), 0);
+    assert_int_equal(db_moved(d), 1);
+    db_close(d);
+}
+
+static void test_db__rollback_journal_leaves_no_wal(void **state)
+{
+    (void)state;
+    db *d = NULL;
+    assert_int_equal(db_make("db", DB_ROLLBACK_JOURNAL, NULL), 0);
+    assert_int_equal(db_open(&d, "db", DB_ROLLBACK_JOURNAL, NULL), 0);
+    assert_int_equal(db_write_begin(d, NULL), 0);
+    put(d, 1, "one", NULL, 0);
+    assert_int_equal(db_commit(d, NULL), 0);
+    assert_row(d, 1, "one");
+    assert_int_equal(access("db-wal", F_OK), -1);
+    db_close(d);
+    /* the file system is a local one now */
+    d = NULL;
+    assert_int_equal(db_open(&d, "db", 0, NULL), 0);
+    assert_row(d, 1, "one");
+    assert_int_equal(access("db-wal", F_OK), 0);
+    db_close(d);
+    d = NULL;
+    assert_int_equal(db_open(&d, "db", DB_ROLLBACK_JOURNAL, NULL), 0);
+    assert_row(d, 1, "one");
+    assert_int_equal(access("db-wal", F_OK), -1);
+    db_close(d);
+}
+
+int main(void)
+{
+#define CASE(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
+    const struct CMUnitTest tests[] = {
+        CASE(test_db__what_is_missing_or_empty_is_not_found),
+        CASE(test_db__what_is_not_ours_is_corrupt),
+        CASE(test_db__newer_one_is_refused_and_left_alone),
+        CASE(test_db__opening_and_looking_write_nothing),
+        CASE(test_db__rolled_back_rows_are_gone),
+        CASE(test_db__references_to_blobs_are_counted),
+        CASE(test_db__a_rolled_back_loss_of_a_reference_is_none),
+        CASE(test_db__a_reader_keeps_its_snapshot_while_a_writer_commits),
+        CASE(test_db__pages_of_a_listing_follow_one_another),
+        CASE(test_db__a_missing_table_is_corruption),
+        CASE(test_db__disorder_in_an_index_is_seen_and_repaired),
+        CASE(test_db__repair_removes_damaged_rows_only),
+        CASE(test_db__knows_that_its_file_was_moved),
+        CASE(test_db__rollback_journal_leaves_no_wal),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

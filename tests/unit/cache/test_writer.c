@@ -1,0 +1,246 @@
+/*
+ * Group commit: many results, several processes, trouble with the database in between.
+ */
+#include "store_fixture.h"
+
+#include "scratch.h"
+
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#define MANY 2500 /* more than two groups */
+
+typedef struct batch {
+    char names[MANY][16];
+    deja_result results[MANY];
+} batch;
+
+static void begin_all(deja_cache *c, batch *b, const char *prefix, const char *out)
+{
+    for (int i = 0; i < MANY; i++) {
+        snprintf(b->names[i], sizeof b->names[i], "%s%d", prefix, i);
+        b->results[i] = result_of(b->names[i], out);
+        assert_int_equal(deja_result_seal_begin(c, &b->results[i]), 1);
+        assert_int_equal(deja_result_commit_begin(c, &b->results[i]), 0);
+    }
+}
+
+/* How many steps ended well; the rest ended with `expected`. */
+static int end_all(deja_cache *c, int expected)
+{
+    int good = 0;
+    deja_cache_hurry(c);
+    for (int finished = 0; finished < MANY;) {
+        struct pollfd p = {.fd = deja_cache_fd(c), .events = POLLIN};
+        assert_true(poll(&p, 1, 30000) == 1 || errno == EINTR);
+        for (deja_step *s; (s = deja_cache_next(c)); finished++) {
+            if (s->status && s->status != expected)
+                fail_msg("commit: %s", s->error.text);
+            good += !s->status;
+            deja_result_done((deja_result *)s);
+        }
+    }
+    return good;
+}
+
+static void test_writer__commits_all_that_waits(void **state)
+{
+    (void)state;
+    deja_cache *c = open_cache("cache");
+    deja_cache_numbers n;
+    batch *b = deja_calloc(1, sizeof *b);
+    begin_all(c, b, "k", "out");
+    assert_int_equal(end_all(c, 0), MANY);
+    assert_int_equal(deja_cache_stats(c, &n, NULL), 0);
+    assert_int_equal(n.entries, MANY);
+    assert_int_equal(n.saved_ns_per_hit, MANY * 1000);
+    for (int i = 0; i < MANY; i += 97) {
+        deja_entry *e = look(c, b->names[i]);
+        assert_out(e, "out");
+        deja_entry_free(e);
+    }
+    deja_free(b);
+    deja_cache_close(c);
+}
+
+static void test_writer__close_waits_for_what_is_under_way(void **state)
+{
+    (void)state;
+    deja_cache *c = open_cache("cache");
+    deja_cache_numbers n;
+    batch *b = deja_calloc(1, sizeof *b);
+    begin_all(c, b, "k", "out");
+    deja_cache_close(c);
+    for (int i = 0; i < MANY; i++) {
+        assert_int_equal(b->results[i].step.status, 0);
+        deja_result_done(&b->results[i]);
+    }
+    c = open_cache("cache");
+    assert_int_equal(deja_cache_stats(c, &n, NULL), 0);
+    assert_int_equal(n.entries, MANY);
+    deja_free(b);
+    deja_cache_close(c);
+}
+
+static void test_writer__without_a_hurry_a_result_is_committed_too(void **state)
+{
+    (void)state;
+    deja_cache *c = open_cache("cache");
+    deja_result r = result_of("one", "out");
+    assert_int_equal(deja_result_seal_begin(c, &r), 1);
+    assert_int_equal(deja_result_commit_begin(c, &r), 0);
+    struct pollfd p = {.fd = deja_cache_fd(c), .events = POLLIN};
+    assert_int_equal(poll(&p, 1, 20000), 1);
+    assert_ptr_equal(deja_cache_next(c), &r.step);
+    assert_int_equal(r.step.status, 0);
+    deja_result_done(&r);
+    deja_cache_close(c);
+}
+
+static void store_rounds(int process)
+{
+    deja_cache *c = open_cache("cache");
+    char *data = big(7), name[16], out[32];
+    for (int i = 0; i < 60; i++) {
+        snprintf(name, sizeof name, "k%d", i);
+        snprintf(out, sizeof out, "value of %d", i);
+        if (i % 10 == 0) {
+            deja_result r = result_of(name, "");
+            r.out = (deja_bytes){data, BIG_BYTES, -1};
+            assert_int_equal(keep(c, &r), 0);
+            deja_result_done(&r);
+        } else {
+            store(c, name, out);
+        }
+        deja_entry *e = look(c, name);
+        assert_non_null(e);
+        deja_entry_free(e);
+    }
+    assert_warning(c, NULL);
+    deja_free(data);
+    deja_cache_close(c);
+    (void)process;
+}
+
+static void test_writer__processes_store_the_same_keys_at_once(void **state)
+{
+    (void)state;
+    enum { PROCESSES = 4 };
+    pid_t pids[PROCESSES];
+    for (int i = 0; i < PROCESSES; i++) {
+        pids[i] = fork();
+        assert_true(pids[i] >= 0);
+        if (pids[i] == 0) {
+            store_rounds(i); /* the folder is made at once by all of them, too */
+            _exit(0);
+        }
+    }
+    for (int i = 0; i < PROCESSES; i++) {
+        int status = -1;
+        assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+        assert_int_equal(status, 0);
+    }
+    deja_cache *c = open_cache("cache");
+    deja_cache_numbers n;
+    assert_int_equal(deja_cache_stats(c, &n, NULL), 0);
+    assert_int_equal(n.entries, 60);
+    assert_int_equal(n.blobs, 1);
+    deja_entry *e = look(c, "k59");
+    assert_out(e, "value of 59");
+    deja_entry_free(e);
+    e = look(c, "k50");
+    int fd = deja_cache_open_stored(c, &e->out, NULL);
+    assert_true(fd >= 0);
+    close(fd);
+    deja_entry_free(e);
+    deja_cache_close(c);
+}
+
+static void test_writer__a_database_that_breaks_meanwhile_is_replaced(void **state)
+{
+    (void)state;
+    deja_cache *c = open_cache("cache");
+    char noise[4096];
+    store(c, "one", "first");
+    deja_cache_close(c);
+    c = open_cache("cache");
+    store(c, "two", "second");
+    deja_cache_close(c);
+    memset(noise, 'n', sizeof noise);
+    unlink("cache/db-wal");
+    int fd = open("cache/db", O_WRONLY | O_CLOEXEC);
+    for (off_t at = 4096; at < 5 * 4096; at += 4096) /* all but the page with the header */
+        assert_int_equal(pwrite(fd, noise, sizeof noise, at), (ssize_t)sizeof noise);
+    close(fd);
+    c = open_cache("cache");
+    store(c, "three", "third");
+    assert_warning(c, "db.damaged-1");
+    deja_entry *e = look(c, "three");
+    assert_out(e, "third");
+    deja_entry_free(e);
+    deja_cache_close(c);
+    c = open_cache("cache");
+    e = look(c, "three");
+    assert_out(e, "third");
+    deja_entry_free(e);
+    assert_null(look(c, "one"));
+    assert_warning(c, NULL);
+    deja_cache_close(c);
+}
+
+/* A limit on the size of files stands for a full disk where no file system can be mounted. */
+static void test_writer__results_that_do_not_fit_fail_and_later_ones_are_kept(void **state)
+{
+    (void)state;
+    deja_cache *c = open_cache("cache");
+    store(c, "one", "first");
+    batch *b = deja_calloc(1, sizeof *b);
+    struct rlimit old, small;
+    struct stat st;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    small = old;
+    assert_int_equal(stat("cache/db-wal", &st), 0);
+    small.rlim_cur = (rlim_t)st.st_size + 20000;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    char *out = deja_calloc(1, 4000);
+    memset(out, 'o', 3999);
+    begin_all(c, b, "k", out);
+    int good = 0, failed = 0;
+    deja_cache_hurry(c);
+    while (good + failed < MANY) {
+        struct pollfd p = {.fd = deja_cache_fd(c), .events = POLLIN};
+        assert_true(poll(&p, 1, 30000) == 1 || errno == EINTR);
+        for (deja_step *s; (s = deja_cache_next(c));) {
+            s->status ? failed++ : good++;
+            deja_result_done((deja_result *)s);
+        }
+    }
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    assert_true(failed > 0);
+    store(c, "two", "second");
+    deja_entry *e = look(c, "one");
+    assert_out(e, "first");
+    deja_entry_free(e);
+    deja_cache_numbers n;
+    assert_int_equal(deja_cache_stats(c, &n, NULL), 0);
+    assert_int_equal(n.entries, 2 + good);
+    assert_warning(c, NULL);
+    deja_cache_close(c);
+    deja_free(out);
+    deja_free(b);
+}
+
+int main(void)
+{
+#define CASE(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
+    const struct CMUnitTest tests[] = {
+        CASE(test_writer__commits_all_that_waits),
+        CASE(test_writer__close_waits_for_what_is_under_way),
+        CASE(test_writer__without_a_hurry_a_result_is_committed_too),
+        CASE(test_writer__processes_store_the_same_keys_at_once),
+        CASE(test_writer__a_database_that_breaks_meanwhile_is_replaced),
+        CASE(test_writer__results_that_do_not_fit_fail_and_later_ones_are_kept),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,125 @@
+/*
+ * The mark in an environment, and sweeps through /proc.
+ */
+#include "commands.h"
+#include "scratch.h"
+#include "stray.h"
+
+#include <sys/prctl.h>
+
+#define MARKED(environment, id) stray_is_marked(environment, sizeof(environment), id)
+
+static void test_stray__mark_is_a_whole_part_of_the_variable(void **state)
+{
+    (void)state;
+    assert_true(MARKED("A=1\0DEJA_RUN=x\0B=2", "x"));
+    assert_true(MARKED("DEJA_RUN=x", "x"));
+    assert_true(MARKED("DEJA_RUN=a:x:b", "x"));
+    assert_true(MARKED("DEJA_RUN=a:x", "a"));
+    assert_true(MARKED("DEJA_RUN=\0DEJA_RUN=x", "x"));
+    assert_false(MARKED("DEJA_RUN=xy", "x"));
+    assert_false(MARKED("DEJA_RUN=yx", "x"));
+    assert_false(MARKED("DEJA_RUN=", "x"));
+    assert_false(MARKED("DEJA_RUN", "x"));
+    assert_false(MARKED("DEJA_RUNS=x", "x"));
+    assert_false(MARKED("XDEJA_RUN=x", "x"));
+    assert_false(MARKED("A=DEJA_RUN=x", "x"));
+    assert_false(MARKED("A=b:x\0B=x", "x"));
+    assert_false(MARKED("", "x"));
+    assert_true(stray_is_marked("DEJA_RUN=xy", strlen("DEJA_RUN=xy"), "xy"));
+    assert_false(stray_is_marked("DEJA_RUN=xy", strlen("DEJA_RUN=x"), "xy"));
+}
+
+static pid_t start_marked(const char *mark, const char *text)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        setpgid(0, 0);
+        setenv("DEJA_RUN", mark, 1);
+        execl("/bin/sh", "sh", "-c", text, (char *)NULL);
+        _exit(127);
+    }
+    return pid;
+}
+
+static void expect_killed(pid_t pid)
+{
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+static void test_stray__sweep_kills_the_marked_and_their_children_only(void **state)
+{
+    (void)state;
+    stray_hunt hunt = {.run_id = commands_id()};
+    char mark[100];
+    snprintf(mark, sizeof mark, "outer:%s:inner", hunt.run_id);
+    pid_t marked = start_marked(mark, "env -i setsid sh -c 'echo $$ >child; sleep 1000 & wait' & wait");
+    pid_t other = start_marked("another-run", "echo $$ >other; exec sleep 1000");
+    pid_t child = commands_wait_pid("child");
+    commands_wait_pid("other");
+    assert_true(stray_sweep(&hunt) >= 3);
+    expect_killed(marked);
+    commands_wait_gone(child);
+    stray_hunt_down(&hunt, commands_patience_ms);
+    assert_int_equal(stray_sweep(&hunt), 0);
+    assert_true(commands_alive(other));
+    kill(other, SIGKILL);
+    expect_killed(other);
+}
+
+static void test_stray__sweep_kills_noted_groups_and_children_of_a_parent(void **state)
+{
+    (void)state;
+    pid_t grouped = start_marked("no", "(echo $$ >a; sleep 1000) & wait");
+    pid_t child = start_marked("no", "echo $$ >b; exec sleep 1000");
+    commands_wait_pid("a");
+    commands_wait_pid("b");
+    _Atomic pid_t groups[3] = {0, grouped, 0};
+    stray_hunt by_group = {.run_id = commands_id(), .group = groups, .groups = 3};
+    assert_true(stray_sweep(&by_group) >= 2);
+    expect_killed(grouped);
+    assert_true(commands_alive(child));
+    stray_hunt by_parent = {.run_id = commands_id(), .parent = getpid()};
+    assert_int_equal(stray_sweep(&by_parent), 1);
+    expect_killed(child);
+}
+
+static void test_stray__wardens_and_odd_names_do_not_confuse(void **state)
+{
+    (void)state;
+    int ready[2];
+    char c;
+    assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+    pid_t pid[2];
+    for (int i = 0; i < 2; i++)
+        if ((pid[i] = fork()) == 0) {
+            prctl(PR_SET_NAME, i ? STRAY_WARDEN_NAME : ") Z 1 1 (");
+            if (write(ready[1], "x", 1) == 1)
+                pause();
+            _exit(1);
+        }
+    assert_int_equal(read(ready[0], &c, 1) + read(ready[0], &c, 1), 2);
+    stray_hunt hunt = {.run_id = commands_id(), .parent = getpid()};
+    assert_int_equal(stray_sweep(&hunt), 1);
+    expect_killed(pid[0]);
+    assert_true(commands_alive(pid[1]));
+    kill(pid[1], SIGKILL);
+    expect_killed(pid[1]);
+    close(ready[0]);
+    close(ready[1]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_stray__mark_is_a_whole_part_of_the_variable),
+        cmocka_unit_test_setup_teardown(test_stray__sweep_kills_the_marked_and_their_children_only,
+                                        scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_stray__sweep_kills_noted_groups_and_children_of_a_parent,
+                                        scratch_setup, scratch_teardown),
+        cmocka_unit_test(test_stray__wardens_and_odd_names_do_not_confuse),
+    };
+    return cmocka_run_group_tests_name("stray", tests, NULL, NULL);
+}

@@ -1,7 +1,8 @@
 /*
- * Claims: open-file-description locks (fcntl(2), "Open file description locks"), one byte a claim, in 64
- * files, since the kernel walks one list of locks a file (10,000 claims in one file: 446 us each). A
- * description does not exclude itself, so a small set of what this process holds does that.
+ * Claims: open-file-description locks (fcntl(2), "Open file description locks"), one byte a claim, in 16
+ * files, since the kernel walks one list of locks a file (10,000 claims in one file: 446 us each). More files
+ * would be more descriptors; where these are few, a file without claims is closed. A description does not
+ * exclude itself, so a small set of what this process holds does that.
  */
 #include <deja/claim.h>
 #include <deja/cleanup.h>
@@ -11,10 +12,12 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
-#define FILES      64
-#define FIRST_HELD 64 /* slots of the first table, a power of two */
+#define FILES      16
+#define PLENTY     256 /* descriptors: with fewer a file without claims is closed */
+#define FIRST_HELD 64  /* slots of the first table, a power of two */
 
 typedef struct claim {
     uint64_t offset; /* of the byte, plus 1, so that 0 marks a free slot */
@@ -23,10 +26,12 @@ typedef struct claim {
 
 struct deja_claims {
     pthread_mutex_t mutex;
-    int folder;     /* descriptor */
-    int fds[FILES]; /* -1 until needed */
-    pid_t owner;    /* a forked child shares the locks but may not use them */
-    claim *held;    /* open addressing, linear probing; at most half full */
+    int folder;            /* descriptor */
+    int fds[FILES];        /* -1 until needed */
+    size_t held_in[FILES]; /* claims in each file */
+    int frugal;            /* descriptors are few */
+    pid_t owner;           /* a forked child shares the locks but may not use them */
+    claim *held;           /* open addressing, linear probing; at most half full */
     size_t held_count, held_size;
     char *path; /* of the folder, for messages */
 };
@@ -135,21 +140,28 @@ static int try_locked(deja_claims *c, claim k, deja_error *err)
         return 0;
     c->held[slot] = k;
     c->held_count++;
+    c->held_in[k.file]++;
     return 1;
 }
 
-/* When the kernel will not give back one byte (ENOLCK: splitting a range needs memory), closing the file
-   gives back all of its bytes; that is right only when no other claim is in it. Otherwise the byte stays
-   locked until the end. */
+/* Closing a file gives back all of its bytes: right when no other claim is in it. When the kernel will not
+   give back one byte (ENOLCK: splitting a range needs memory) and others are in the file, it stays locked
+   until the last of them goes. */
 static void unlock(deja_claims *c, claim k)
 {
-    if (lock_bytes(c->fds[k.file], F_UNLCK, (off_t)(k.offset - 1), 1) == 1)
+    int last = --c->held_in[k.file] == 0;
+    if (!(last && c->frugal) && lock_bytes(c->fds[k.file], F_UNLCK, (off_t)(k.offset - 1), 1) == 1)
         return;
-    for (size_t i = 0; i < c->held_size; i++)
-        if (c->held[i].offset && c->held[i].file == k.file)
-            return;
+    if (!last)
+        return;
     close(c->fds[k.file]);
     c->fds[k.file] = -1;
+}
+
+static int descriptors_are_few(void)
+{
+    struct rlimit limit;
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < PLENTY;
 }
 
 int deja_claims_open(deja_claims **ret, const char *folder, deja_error *err)
@@ -168,6 +180,7 @@ int deja_claims_open(deja_claims **ret, const char *folder, deja_error *err)
         return deja_fail_errno(err, "open '%s'", folder);
     for (int i = 0; i < FILES; i++)
         c->fds[i] = -1;
+    c->frugal = descriptors_are_few();
     c->owner = getpid();
     c->path = deja_take(path);
     /* With default attributes this allocates nothing and cannot fail (pthread_mutex_init(3)). */

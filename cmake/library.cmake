@@ -11,7 +11,7 @@ foreach(kind SHARED STATIC)
   add_library(deja_lib_${suffix} ${kind} ${objects})
   set_target_properties(deja_lib_${suffix} PROPERTIES OUTPUT_NAME deja LINKER_LANGUAGE C
     VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
-  target_link_libraries(deja_lib_${suffix} PRIVATE deja_flags deja::sqlite3 deja::xxhash deja::yaml deja::jansson Threads::Threads)
+  target_link_libraries(deja_lib_${suffix} PRIVATE deja_flags deja::sqlite3 deja::xxhash deja::yaml Threads::Threads)
   foreach(folder cache/base cache runner jobs)
     target_include_directories(deja_lib_${suffix} INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/${folder}/include>)
   endforeach()

@@ -177,7 +177,7 @@ int active_claim(active *a)
     return 1;
 }
 
-static void release_claims(active *a)
+void active_release(active *a)
 {
     if (!a->claimed)
         return;
@@ -190,7 +190,7 @@ static void release_claims(active *a)
 void active_retire(active *a)
 {
     flow *f = a->flow;
-    release_claims(a);
+    active_release(a);
     deja_result_done(&a->result);
     deja_outcome_done(&a->outcome);
     deja_entry_free(a->entry);

@@ -63,11 +63,14 @@ struct flow {
     active *idle;           /* to be used again, linked by `next` */
     size_t preparing;       /* actives whose fate is not known yet: HASHING to RESTORING */
     int more;               /* the last step left work that needs no waiting */
-    int short_of_resources; /* the runner could not start a job: one must end first */
+    int64_t short_since_ns; /* the runner could not start a job for want of processes or descriptors; 0: it
+                               could */
+    int64_t start_again_ns; /* not to be tried before, unless a job ended */
     int stopping;           /* signals seen */
     int failed;             /* a job failed and stop_at_failure is set */
     deja_buffer
         looked_up; /* the program that was looked for in PATH last: word, PATH, folder, each with its NUL */
+    deja_buffer executable;          /* a file that the kernel executes itself, see launch.c */
     deja_buffer looked_up_file;      /* where it was found; empty: nowhere */
     deja_buffer environment;         /* the environment's fields of keys of the job below */
     const batch_job *environment_of; /* NULL: none yet */
@@ -101,7 +104,9 @@ void active_tell(flow *f, const flow_event *event);
 /* A line for the user about it. */
 void active_note(active *a, const char *text);
 
-/* Claims its key and all its outputs, or nothing: 1 or 0. */
+/* Claims its key and all its outputs, or nothing: 1 or 0. Given back when it retires, or by active_release.
+ */
 int active_claim(active *a);
+void active_release(active *a);
 
 #endif

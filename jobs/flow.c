@@ -33,7 +33,9 @@
 #define ASIDE_MAX_NS (100 * DEJA_MS_NS)
 /* After this long a job that is set aside says so. */
 #define ASIDE_SAY_NS (300 * DEJA_MS_NS)
-/* A job for which no process can be had fails after this time. */
+/* When descriptors or processes are short a start is tried again after this time, or when a job ends. */
+#define SHORTAGE_NS (20 * DEJA_MS_NS)
+/* A job for which no process can be had, while none of ours runs, fails after this time. */
 #define PATIENCE_NS (10 * DEJA_S_NS)
 
 /* Its result may be in the cache. */
@@ -261,10 +263,27 @@ static int answered_meanwhile(active *a)
     return 1;
 }
 
-/* Processes are short though none of ours runs: others have them, perhaps not for long. */
-static int is_patient(const active *a)
+/* Descriptors or processes are short: the job keeps its place; one of ours must end, or others give some
+ * back. */
+static void wait_for_resources(active *a)
 {
-    return a->aside_ns == 0 || deja_monotonic_ns(NULL) - a->aside_since_ns < PATIENCE_NS;
+    flow *f = a->flow;
+    int64_t now = deja_monotonic_ns(NULL);
+    if (!f->short_since_ns)
+        f->short_since_ns = now;
+    f->start_again_ns = now + SHORTAGE_NS;
+    active_release(a);
+}
+
+static int is_patient(const flow *f)
+{
+    return f->totals.running > 0 || !f->short_since_ns ||
+           deja_monotonic_ns(NULL) - f->short_since_ns < PATIENCE_NS;
+}
+
+static int is_short(const flow *f)
+{
+    return f->short_since_ns && deja_monotonic_ns(NULL) < f->start_again_ns;
 }
 
 static void start(active *a)
@@ -273,11 +292,12 @@ static void start(active *a)
     deja_error err;
     int exit_status;
     int status = launch_start(a, &exit_status, &err);
-    if (status == DEJA_ERESOURCE && f->totals.running > 0) {
-        f->short_of_resources = 1;
-    } else if (status == DEJA_ERESOURCE && is_patient(a)) {
-        set_aside(a);
-    } else if (status < 0) {
+    if (status == DEJA_ERESOURCE && is_patient(f)) {
+        wait_for_resources(a);
+        return;
+    }
+    f->short_since_ns = 0;
+    if (status < 0) {
         ending_never_ran(a, exit_status, &err);
     } else {
         active_enter(a, RUNNING);
@@ -301,7 +321,7 @@ static int may_dispatch(const flow *f)
 {
     if (!f->missed.first || f->stopping || f->failed || must_wait_its_turn(f, f->missed.first))
         return 0;
-    return f->options.dry_run || (f->totals.running < f->options.slots && !f->short_of_resources);
+    return f->options.dry_run || (f->totals.running < f->options.slots && !is_short(f));
 }
 
 static int dispatch(flow *f)
@@ -384,7 +404,7 @@ static void finish_process(active *a, const deja_outcome *outcome)
     deja_error why;
     a->outcome = *outcome;
     f->totals.running--;
-    f->short_of_resources = 0;
+    f->start_again_ns = 0;
     int keep = is_cached(a) && f->options.store;
     if (outcome_judge(a, &why) < 0) {
         ending_failed(a, &why);
@@ -492,16 +512,24 @@ void flow_step(flow *f)
         deja_cache_hurry(f->options.cache);
 }
 
+/* The shorter of two waits; -1 is for ever. */
+static int sooner(int timeout_ms, int64_t at_ns, int64_t now)
+{
+    int64_t ms = at_ns <= now ? 0 : (at_ns - now) / DEJA_MS_NS + 1;
+    return timeout_ms < 0 || ms < timeout_ms ? (int)ms : timeout_ms;
+}
+
 static int time_left_ms(const flow *f, int timeout_ms)
 {
     if (f->more || flow_finished(f))
         return 0;
-    int64_t now = f->aside.first ? deja_monotonic_ns(NULL) : 0;
-    for (const active *a = f->aside.first; a; a = a->next) {
-        int64_t ms = a->ask_again_ns <= now ? 0 : (a->ask_again_ns - now) / DEJA_MS_NS + 1;
-        if (timeout_ms < 0 || ms < timeout_ms)
-            timeout_ms = (int)ms;
-    }
+    if (!f->aside.first && !is_short(f))
+        return timeout_ms;
+    int64_t now = deja_monotonic_ns(NULL);
+    if (is_short(f))
+        timeout_ms = sooner(timeout_ms, f->start_again_ns, now);
+    for (const active *a = f->aside.first; a; a = a->next)
+        timeout_ms = sooner(timeout_ms, a->ask_again_ns, now);
     return timeout_ms;
 }
 
@@ -573,6 +601,7 @@ void flow_close(flow *f)
     active_free_idle(f);
     deja_buffer_done(&f->environment);
     deja_buffer_done(&f->program_path);
+    deja_buffer_done(&f->executable);
     deja_buffer_done(&f->looked_up);
     deja_buffer_done(&f->looked_up_file);
     deja_buffer_done(&f->trouble);

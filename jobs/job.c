@@ -133,16 +133,60 @@ static int set_gathered(scope *s, const template_expr *e, const batch_name *name
     return set_attributes(s, e, name->attributes, items[0], ret, err);
 }
 
-static int set_own_list(scope *s, int inputs, template_value *ret, deja_error *err)
+/* Paths being listed, in the job's arena. */
+typedef struct path_list {
+    const char **items;
+    size_t count, cap;
+} path_list;
+
+static int add_path(job *j, path_list *l, const char *path, deja_error *err)
+{
+    if (l->count == l->cap) {
+        size_t cap = l->cap ? 2 * l->cap : 16;
+        const char **items = deja_arena_alloc(&j->arena, cap * sizeof *items);
+        if (!items)
+            return out_of_memory(err);
+        if (l->count)
+            memcpy(items, l->items, l->count * sizeof *items);
+        l->items = items;
+        l->cap = cap;
+    }
+    l->items[l->count++] = path;
+    return 0;
+}
+
+/* What a pattern among the inputs matches now. */
+static int add_matches(job *j, path_list *l, const char *pattern, deja_error *err)
+{
+    glob_list found = {0};
+    int status = glob_find(j->batch->folder_fd, pattern, &found, err);
+    for (size_t i = 0; status == 0 && i < found.count; i++) {
+        const char *path = deja_arena_dup(&j->arena, found.paths[i], strlen(found.paths[i]));
+        status = path ? add_path(j, l, path, err) : out_of_memory(err);
+    }
+    glob_list_done(&found);
+    return status;
+}
+
+static int set_inputs(scope *s, template_value *ret, deja_error *err)
 {
     job *j = s->job;
-    size_t n = inputs ? j->input_count : j->output_count;
-    const char **items = deja_arena_alloc(&j->arena, (n + 1) * sizeof *items);
-    if (!items)
-        return out_of_memory(err);
-    for (size_t i = 0; i < n; i++)
-        items[i] = inputs ? j->inputs[i].path : j->outputs[i].path;
-    return set_list(s, items, n, ret, err);
+    path_list l = {0};
+    int status = 0;
+    for (size_t i = 0; status == 0 && i < j->input_count; i++)
+        status = j->inputs[i].pattern ? add_matches(j, &l, j->inputs[i].path, err)
+                                      : add_path(j, &l, j->inputs[i].path, err);
+    return status < 0 ? status : set_list(s, l.items, l.count, ret, err);
+}
+
+static int set_outputs(scope *s, template_value *ret, deja_error *err)
+{
+    job *j = s->job;
+    path_list l = {0};
+    int status = 0;
+    for (size_t i = 0; status == 0 && i < j->output_count; i++)
+        status = add_path(j, &l, j->outputs[i].path, err);
+    return status < 0 ? status : set_list(s, l.items, l.count, ret, err);
 }
 
 static int resolve(void *context, const template_expr *e, template_value *ret, deja_error *err)
@@ -158,8 +202,9 @@ static int resolve(void *context, const template_expr *e, template_value *ret, d
     case BATCH_NAME_OUTPUT:
         return set_attributes(s, e, name.attributes, j->outputs[name.index].path, ret, err);
     case BATCH_NAME_OUTPUTS:
+        return set_outputs(s, ret, err);
     case BATCH_NAME_INPUTS:
-        return set_own_list(s, name.kind == BATCH_NAME_INPUTS, ret, err);
+        return set_inputs(s, ret, err);
     case BATCH_NAME_NEED_OUTPUTS:
     case BATCH_NAME_NEED_OUTPUT:
         break;

@@ -6,6 +6,7 @@
 #include "outputs.h"
 #include <deja/cleanup.h>
 #include <deja/file.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 
@@ -101,17 +102,56 @@ static int find_shell(active *a, deja_buffer *file, deja_error *err)
     return 0;
 }
 
+/* bash first reads BASH_ENV, takes options and has functions from the environment: then only bash does what
+ * bash would do. */
+static int is_plain_shell(const char *const *env, const char *word)
+{
+    static const char *const changes[] = {"BASH_ENV=", "SHELLOPTS=", "BASHOPTS="};
+    size_t len = strlen(word);
+    for (; *env; env++) {
+        for (size_t i = 0; i < sizeof changes / sizeof *changes; i++)
+            if (strncmp(*env, changes[i], strlen(changes[i])) == 0)
+                return 0;
+        if (strncmp(*env, "BASH_FUNC_", 10) == 0 && strncmp(*env + 10, word, len) == 0 &&
+            strncmp(*env + 10 + len, "%%=", 3) == 0)
+            return 0;
+    }
+    return 1;
+}
+
+/* A file that the kernel executes itself. One without "#!" is a script for the shell that comes to it. The
+ * last one is remembered. */
+static int is_executable_format(flow *f, const deja_buffer *file)
+{
+    char head[4] = "";
+    if (f->executable.len == file->len && file->len && memcmp(f->executable.data, file->data, file->len) == 0)
+        return 1;
+    DEJA_AUTO_CLOSE int fd = open(deja_buffer_string(file), O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return errno == EACCES; /* executable, but not to be read: no script */
+    ssize_t n = pread(fd, head, sizeof head, 0);
+    if (!(n >= 2 && memcmp(head, "#!", 2) == 0) && !(n == 4 && memcmp(head, "\177ELF", 4) == 0))
+        return 0;
+    deja_buffer_clear(&f->executable);
+    deja_buffer_add(&f->executable, file->data, file->len);
+    return 1;
+}
+
 /*
- * The words themselves when their program was found; else the shell, which says in its own words what it does
- * not find. A word with a slash is tried as it is: the kernel says what is wrong with it.
+ * The words themselves where a shell would do nothing but execute them; else the shell, which says in its own
+ * words what it does not find. A word of an argv with a slash is tried as it is: the kernel says what is
+ * wrong with it.
  */
-static int choose_file(active *a, const char *const **ret_argv, deja_buffer *file, deja_error *err)
+static int choose_file(active *a, const char *const *env, const char *const **ret_argv, deja_buffer *file,
+                       deja_error *err)
 {
     const job *j = &a->job;
     *ret_argv = j->argv;
     if (a->program.len && j->argv) {
         deja_path_join(file, a->flow->batch->folder, a->program.data);
-        return 0;
+        if (!j->shell || (is_plain_shell(env, j->argv[0]) && is_executable_format(a->flow, file)))
+            return 0;
+        deja_buffer_clear(file);
     }
     if (j->shell) {
         *ret_argv = j->shell;
@@ -130,19 +170,18 @@ static int start_process(active *a, int stdin_fd, deja_error *err)
     DEJA_AUTO_BUFFER deja_buffer cwd = {0};
     DEJA_AUTO_BUFFER deja_buffer claims = {0};
     deja_command command = {.stdin_fd = stdin_fd, .user = a};
-    int status = choose_file(a, &command.argv, &file, err);
-    if (status < 0)
-        return status;
     deja_path_join(&cwd, f->batch->folder, a->job.cwd);
     list_claims(a, &claims);
+    command.cwd = deja_buffer_string(&cwd);
+    int status = environment_build(&command.env, &a->job, f->options.environment, command.cwd,
+                                   claims.len ? claims.data : NULL, err);
+    if (status == 0)
+        status = choose_file(a, command.env, &command.argv, &file, err);
+    if (status < 0)
+        return status;
     if (file.failed || cwd.failed || claims.failed)
         return deja_fail(err, DEJA_ENOMEM, "start job: out of memory");
     command.file = deja_buffer_string(&file);
-    command.cwd = deja_buffer_string(&cwd);
-    status = environment_build(&command.env, &a->job, f->options.environment, command.cwd,
-                               claims.len ? claims.data : NULL, err);
-    if (status < 0)
-        return status;
     a->started_ns = deja_wall_ns(NULL);
     return deja_runner_start(f->runner, &command, err);
 }

@@ -2,6 +2,7 @@
 #include "record.h"
 #include "fields.h"
 #include "json.h"
+#include "run_folder.h"
 #include "stamp.h"
 #include <deja/cleanup.h>
 #include <deja/file.h>
@@ -9,12 +10,10 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 
 enum {
     FLUSH_BYTES = 1 << 18, /* of lines or hits that are held back for one write */
     LOG_NAME_BYTES = 100,  /* of a job's name in the name of its log */
-    ATTEMPTS = 100,        /* ids that may be taken already */
     HIT_BYTES = 24,        /* of an item in hits.bin */
 };
 
@@ -25,10 +24,7 @@ typedef struct out_file {
 
 struct record {
     record_options options;
-    char id[RUNS_ID];
-    int64_t start_ns; /* wall clock */
-    int runs_fd, fd;  /* the folder of all runs, and ours; -1 */
-    int state_fd;     /* holds the lock */
+    run_folder folder;
     out_file jobs, hits;
     unsigned failed; /* failed jobs so far */
     deja_buffer log; /* path of the last log, empty when there is none */
@@ -55,100 +51,14 @@ static void flush(record *r, out_file *f, const char *name)
         return;
     }
     if (f->fd < 0)
-        f->fd = openat(r->fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+        f->fd = openat(r->folder.fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (f->fd < 0)
-        deja_fail_errno(&err, "create '%s/%s/%s'", r->options.folder, r->id, name);
+        deja_fail_errno(&err, "create '%s/%s/%s'", r->options.folder, r->folder.id, name);
     if (f->fd < 0 || deja_file_write_all(f->fd, f->bytes.data, f->bytes.len, name, &err)) {
         give_up(r, &err);
         return;
     }
     deja_buffer_clear(&f->bytes);
-}
-
-/* Beside a batch the folder above is .deja, which may have been made for the record alone: git is to leave it
- * out. */
-static void ignore_in_git(int runs_fd)
-{
-    DEJA_AUTO_CLOSE int fd =
-        openat(runs_fd, "../.gitignore", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd >= 0)
-        deja_file_write_all(fd, "*\n", 2, ".gitignore", NULL);
-}
-
-/* Opens the folder of all runs, making it when it is missing. One that somebody else may write to is refused.
- */
-static int open_runs(record *r, deja_error *err)
-{
-    const char *folder = r->options.folder;
-    r->runs_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (r->runs_fd < 0 && errno == ENOENT) {
-        if (deja_file_make_dirs(AT_FDCWD, folder, 0700, err))
-            return err->code;
-        r->runs_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        ignore_in_git(r->runs_fd);
-    }
-    struct stat st;
-    if (r->runs_fd < 0 || fstat(r->runs_fd, &st))
-        return deja_fail_errno(err, "open '%s'", folder);
-    if (st.st_uid != geteuid() || (st.st_mode & 022))
-        return deja_fail(err, DEJA_EDENIED, "'%s' belongs to another user or may be written by others",
-                         folder);
-    return 0;
-}
-
-static int make_folder(record *r, deja_error *err)
-{
-    int code = open_runs(r, err);
-    if (code)
-        return code;
-    unsigned attempt = 0;
-    while (mkdirat(r->runs_fd, r->id, 0700)) {
-        if (errno != EEXIST || ++attempt == ATTEMPTS)
-            return deja_fail_errno(err, "make folder '%s/%s'", r->options.folder, r->id);
-        runs_id(r->id, r->start_ns, getpid(), attempt);
-    }
-    r->fd = openat(r->runs_fd, r->id, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    if (r->fd < 0)
-        return deja_fail_errno(err, "open '%s/%s'", r->options.folder, r->id);
-    return 0;
-}
-
-static int write_state(record *r, const flow_totals *t, deja_error *err)
-{
-    runs_state state = {.magic = "dejarun",
-                        .pid = (uint32_t)getpid(),
-                        .slots = r->options.slots,
-                        .started_ns = r->start_ns,
-                        .updated_ns = deja_wall_ns(r->options.clock)};
-    state.magic[7] = '1';
-    if (t) {
-        state.total = t->total;
-        state.done = t->done;
-        state.hits = t->hits;
-        state.ran = t->ran;
-        state.failed = t->failed;
-        state.skipped = t->skipped;
-        state.running = t->running;
-    }
-    ssize_t n;
-    while ((n = pwrite(r->state_fd, &state, sizeof state, 0)) < 0 && errno == EINTR)
-        ;
-    if (n == (ssize_t)sizeof state)
-        return 0;
-    return n < 0 ? deja_fail_errno(err, "write 'state'")
-                 : deja_fail(err, DEJA_EFULL, "write 'state': ended early");
-}
-
-static int make_state(record *r, deja_error *err)
-{
-    r->state_fd = openat(r->fd, "state", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (r->state_fd < 0)
-        return deja_fail_errno(err, "create '%s/%s/state'", r->options.folder, r->id);
-    if (flock(r->state_fd, LOCK_EX | LOCK_NB))
-        return deja_fail_errno(err, "lock '%s/%s/state'", r->options.folder, r->id);
-    if (ftruncate(r->state_fd, RUNS_STATE_SIZE))
-        return deja_fail_errno(err, "write '%s/%s/state'", r->options.folder, r->id);
-    return write_state(r, NULL, err);
 }
 
 static void add_time(deja_buffer *b, const char *key, int64_t wall_ns)
@@ -190,8 +100,8 @@ static void add_meta(const record *r, deja_buffer *b, const flow_totals *totals,
     json_close(b, ']');
     json_int(b, "pid", getpid());
     json_int(b, "slots", r->options.slots);
-    add_time(b, "start", r->start_ns);
-    json_int(b, "start_ns", r->start_ns);
+    add_time(b, "start", r->folder.start_ns);
+    json_int(b, "start_ns", r->folder.start_ns);
     if (totals) {
         add_time(b, "end", deja_wall_ns(r->options.clock));
         json_int(b, "end_ns", deja_wall_ns(r->options.clock));
@@ -214,10 +124,10 @@ static int write_meta(record *r, int first, const flow_totals *totals, int exit_
     if (b.failed)
         return deja_fail(err, DEJA_ENOMEM, "write 'meta.json': out of memory");
     if (!first)
-        return deja_file_replace(r->fd, "meta.json", b.data, b.len, 0600, 0, err);
-    DEJA_AUTO_CLOSE int fd = openat(r->fd, "meta.json", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        return deja_file_replace(r->folder.fd, "meta.json", b.data, b.len, 0600, 0, err);
+    DEJA_AUTO_CLOSE int fd = openat(r->folder.fd, "meta.json", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
-        return deja_fail_errno(err, "create '%s/%s/meta.json'", r->options.folder, r->id);
+        return deja_fail_errno(err, "create '%s/%s/meta.json'", r->options.folder, r->folder.id);
     return deja_file_write_all(fd, b.data, b.len, "meta.json", err);
 }
 
@@ -225,9 +135,10 @@ static int write_meta(record *r, int first, const flow_totals *totals, int exit_
 static int ensure_living(record *r)
 {
     deja_error err;
-    if (r->broken || r->state_fd >= 0)
+    if (r->broken || r->folder.state_fd >= 0)
         return !r->broken;
-    if ((r->fd < 0 && make_folder(r, &err)) || make_state(r, &err) || write_meta(r, 1, NULL, 0, &err)) {
+    if ((r->folder.fd < 0 && run_folder_make(&r->folder, &err)) || run_folder_live(&r->folder, &err) ||
+        write_meta(r, 1, NULL, 0, &err)) {
         give_up(r, &err);
     }
     return !r->broken;
@@ -245,9 +156,10 @@ static void add_safe_name(deja_buffer *b, const char *name)
 
 static int write_log(record *r, const char *path, const flow_bytes *bytes, deja_error *err)
 {
-    DEJA_AUTO_CLOSE int fd = openat(r->fd, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    DEJA_AUTO_CLOSE int fd =
+        openat(r->folder.fd, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
-        return deja_fail_errno(err, "create '%s/%s/%s'", r->options.folder, r->id, path);
+        return deja_fail_errno(err, "create '%s/%s/%s'", r->options.folder, r->folder.id, path);
     if (bytes->fd >= 0)
         return deja_file_copy(bytes->fd, fd, bytes->len, err);
     return deja_file_write_all(fd, bytes->data, bytes->len, path, err);
@@ -270,7 +182,7 @@ static void log_stream(record *r, const char *name, const char *suffix, const fl
         return;
     }
     deja_buffer_clear(&r->log);
-    deja_buffer_addf(&r->log, "%s/%s/%s", r->options.folder, r->id, path.data);
+    deja_buffer_addf(&r->log, "%s/%s/%s", r->options.folder, r->folder.id, path.data);
 }
 
 static void log_failed(record *r, const flow_event *e)
@@ -278,9 +190,9 @@ static void log_failed(record *r, const flow_event *e)
     deja_buffer_clear(&r->log);
     if (r->failed == RECORD_LOGS || (!e->out.len && !e->err.len))
         return;
-    if (!r->failed && mkdirat(r->fd, "log", 0700) && errno != EEXIST) {
+    if (!r->failed && mkdirat(r->folder.fd, "log", 0700) && errno != EEXIST) {
         deja_error err;
-        deja_fail_errno(&err, "make folder '%s/%s/log'", r->options.folder, r->id);
+        deja_fail_errno(&err, "make folder '%s/%s/log'", r->options.folder, r->folder.id);
         give_up(r, &err);
         return;
     }
@@ -342,17 +254,16 @@ int record_open(record **ret, const record_options *options, deja_error *err)
     if (!r)
         return deja_fail(err, DEJA_ENOMEM, "out of memory");
     r->options = *options;
-    r->runs_fd = r->fd = r->state_fd = r->jobs.fd = r->hits.fd = -1;
+    r->jobs.fd = r->hits.fd = -1;
     r->broken = r->told = !options->folder;
-    r->start_ns = deja_wall_ns(options->clock);
-    runs_id(r->id, r->start_ns, getpid(), 0);
+    run_folder_init(&r->folder, options->folder, deja_wall_ns(options->clock), options->slots);
     *ret = r;
     return 0;
 }
 
 const char *record_id(const record *r)
 {
-    return r->id;
+    return r->folder.id;
 }
 
 void record_event(record *r, const flow_event *e)
@@ -389,11 +300,11 @@ const char *record_log(const record *r)
 void record_tick(record *r, const flow_totals *totals)
 {
     deja_error err;
-    if (r->broken || (r->state_fd < 0 && !r->hits.bytes.len) || !ensure_living(r))
+    if (r->broken || (r->folder.state_fd < 0 && !r->hits.bytes.len) || !ensure_living(r))
         return;
     flush(r, &r->jobs, "jobs.jsonl");
     flush(r, &r->hits, "hits.bin");
-    if (!r->broken && write_state(r, totals, &err)) {
+    if (!r->broken && run_folder_tell(&r->folder, totals, deja_wall_ns(r->options.clock), &err)) {
         give_up(r, &err);
     }
 }
@@ -410,19 +321,20 @@ int record_trouble(record *r, deja_error *ret)
 void record_finish(record *r, const flow_totals *totals, int exit_status)
 {
     deja_error err;
-    int first = r->state_fd < 0;
+    int first = r->folder.state_fd < 0;
     if (r->broken || (first && !r->hits.bytes.len))
         return;
-    if (r->fd < 0 && make_folder(r, &err)) {
+    if (r->folder.fd < 0 && run_folder_make(&r->folder, &err)) {
         give_up(r, &err);
         return;
     }
     flush(r, &r->jobs, "jobs.jsonl");
     flush(r, &r->hits, "hits.bin");
-    if (write_meta(r, first, totals, exit_status, &err) || (!first && write_state(r, totals, &err))) {
+    if (write_meta(r, first, totals, exit_status, &err) ||
+        (!first && run_folder_tell(&r->folder, totals, deja_wall_ns(r->options.clock), &err))) {
         give_up(r, &err);
     }
-    runs_prune(r->runs_fd, RUNS_KEEP);
+    runs_prune(r->folder.runs_fd, RUNS_KEEP);
 }
 
 static void close_fd(int fd)
@@ -437,9 +349,7 @@ void record_close(record *r)
         return;
     close_fd(r->jobs.fd);
     close_fd(r->hits.fd);
-    close_fd(r->state_fd);
-    close_fd(r->fd);
-    close_fd(r->runs_fd);
+    run_folder_close(&r->folder);
     deja_buffer_done(&r->jobs.bytes);
     deja_buffer_done(&r->hits.bytes);
     deja_buffer_done(&r->log);

@@ -31,7 +31,7 @@ expect() {
     name=$1
     shift
     for number; do
-        grep '"event":"summary"' "$scratch/$name.out" | grep -q "$number[,}]" ||
+        grep '"event":"summary"' "$scratch/$name.out" | grep -q "${number}[,}]" ||
             fault "the $name run does not say $number: $(grep '"event":"summary"' "$scratch/$name.out")"
     done
 }

@@ -16,6 +16,8 @@ static void handle(loop *l, int sig)
         if (l->stopping)
             l->stopping(l->context);
         signals_stop();
+        flow_signal(l->flow,
+                    SIGCONT); /* also when there was nobody to stop for: jobs must not stay stopped */
     } else if (sig == SIGCONT || sig == SIGWINCH) {
         if (sig == SIGCONT)
             flow_signal(l->flow, sig);

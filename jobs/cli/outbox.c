@@ -1,28 +1,19 @@
 /* What goes to standard output and standard error, see outbox.h. */
 #include "outbox.h"
 #include "held.h"
+#include "sink.h"
 #include <deja/cleanup.h>
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 
 enum {
-    COLUMNS = 80,
+    COLUMNS = 80,            /* of a terminal that does not say */
     MEMORY_LIMIT = 64 << 20, /* bytes held in memory for the whole run */
     GATHER_BYTES = 1 << 16,  /* small outputs are gathered into pieces of this size */
     SMALL_BYTES = 1 << 14,   /* outputs up to this size are gathered */
-    CHUNK_BYTES = 1 << 16,   /* of one write to a regular file */
     PUMP_BYTES = 16 << 20,   /* written in one go, so that a huge output does not stop the run for long */
 };
-
-typedef struct sink {
-    int fd;
-    int direct; /* never blocks for long: a regular file */
-    int terminal;
-    int dead; /* failed: what goes there is dropped */
-} sink;
 
 struct outbox {
     sink out, err;
@@ -33,69 +24,14 @@ struct outbox {
     deja_buffer lines; /* of ours */
     size_t lines_at;   /* bytes of them that are written */
     deja_buffer status;
-    int shown;    /* the status line is on the terminal */
-    int redraw;   /* and not as it should be */
-    int mid_line; /* the last byte on the terminal was no newline */
-    int unread, troubled;
+    int shown;  /* the status line is on the terminal */
+    int redraw; /* and not as it should be */
+    int lost;   /* output of a job could not be read: `trouble` */
     deja_error trouble;
-    char buffer[CHUNK_BYTES];
+    char buffer[SINK_CHUNK];
 };
 
 static const flow_bytes nothing = {.fd = -1};
-
-static sink sink_of(int fd, struct stat *st)
-{
-    sink s = {.fd = fd};
-    *st = (struct stat){0};
-    if (fstat(fd, st))
-        return s;
-    s.direct = S_ISREG(st->st_mode);
-    s.terminal = S_ISCHR(st->st_mode) && isatty(fd);
-    return s;
-}
-
-static int ready(const sink *s)
-{
-    struct pollfd p = {.fd = s->fd, .events = POLLOUT};
-    return s->direct || (poll(&p, 1, 0) > 0 && p.revents);
-}
-
-static void fail_sink(outbox *o, sink *s)
-{
-    s->dead = 1;
-    if (errno == EPIPE && s == &o->out) {
-        o->unread = 1;
-        return;
-    }
-    int quiet = s == &o->err && (errno == EPIPE || errno == EBADF);
-    if (quiet || o->troubled)
-        return;
-    deja_fail_errno(&o->trouble, "write to standard %s", s == &o->out ? "output" : "error");
-    o->troubled = 1;
-}
-
-/* Writes the front of `data` where that does not block: bytes written (or dropped), 0 when it would block. */
-static size_t write_some(outbox *o, sink *s, const char *data, size_t len)
-{
-    if (s->dead)
-        return len;
-    if (!ready(s))
-        return 0;
-    size_t most = s->direct ? CHUNK_BYTES : PIPE_BUF;
-    ssize_t n;
-    do
-        n = write(s->fd, data, len < most ? len : most);
-    while (n < 0 && errno == EINTR);
-    if (n < 0 && errno == EAGAIN)
-        return 0;
-    if (n < 0) {
-        fail_sink(o, s);
-        return len;
-    }
-    if (s->terminal && n > 0)
-        o->mid_line = data[n - 1] != '\n';
-    return (size_t)n;
-}
 
 /* 1 when the terminal shows no status line (any more). */
 static int hide_status(outbox *o)
@@ -103,10 +39,10 @@ static int hide_status(outbox *o)
     static const char clear[] = "\r\033[K";
     if (!o->shown)
         return 1;
-    if (!write_some(o, &o->err, clear, sizeof clear - 1))
+    if (!sink_write(&o->err, clear, sizeof clear - 1))
         return 0;
     o->shown = 0;
-    o->mid_line = 0;
+    o->out.mid_line = o->err.mid_line = 0;
     return 1;
 }
 
@@ -114,7 +50,7 @@ static size_t write_output(outbox *o, sink *s, const char *data, size_t len)
 {
     if (s->terminal && !hide_status(o))
         return 0;
-    return write_some(o, s, data, len);
+    return sink_write(s, data, len);
 }
 
 /* Lines of ours as far as possible. 1 when some went out. */
@@ -155,15 +91,15 @@ static size_t write_front(outbox *o)
     sink *s = held_stream(h) ? &o->err : &o->out;
     if (o->lines_at && (o->same || s == &o->err))
         return 0;
-    if (h->fd >= 0 && !s->dead && !ready(s))
+    if (h->fd >= 0 && !sink_is_ready(s))
         return 0; /* nothing is read that cannot be written */
     size_t len;
     deja_error err;
-    const char *data = held_peek(h, o->buffer, s->direct ? CHUNK_BYTES : PIPE_BUF, &len, &err);
+    const char *data = held_peek(h, o->buffer, sink_most(s), &len, &err);
     if (!data) {
-        if (!o->troubled)
+        if (!o->lost)
             o->trouble = err;
-        o->troubled = 1;
+        o->lost = 1;
         pop(o);
         return 1;
     }
@@ -182,10 +118,10 @@ static void draw_status(outbox *o)
     if (!o->redraw || o->lines.len || o->started || !o->status.len || o->status.failed)
         return;
     DEJA_AUTO_BUFFER deja_buffer b = {0};
-    deja_buffer_add_string(&b, o->shown ? "\r" : o->mid_line ? "\n\r" : "\r");
+    deja_buffer_add_string(&b, o->shown || !(o->out.mid_line | o->err.mid_line) ? "\r" : "\n\r");
     deja_buffer_add(&b, o->status.data, o->status.len);
     deja_buffer_add_string(&b, "\033[K");
-    if (b.failed || !write_some(o, &o->err, b.data, b.len))
+    if (b.failed || !sink_write(&o->err, b.data, b.len))
         return;
     o->shown = 1;
     o->redraw = 0;
@@ -244,13 +180,12 @@ static void write_through(outbox *o, sink *s, held_span *span)
 
 int outbox_open(outbox **ret, const outbox_options *options, deja_error *err)
 {
-    struct stat out, stderr_stat;
     outbox *o = deja_calloc(1, sizeof *o);
     if (!o)
         return deja_fail(err, DEJA_ENOMEM, "out of memory");
-    o->out = sink_of(options->out_fd, &out);
-    o->err = sink_of(options->err_fd, &stderr_stat);
-    o->same = out.st_dev == stderr_stat.st_dev && out.st_ino == stderr_stat.st_ino;
+    sink_init(&o->out, options->out_fd, "standard output");
+    sink_init(&o->err, options->err_fd, "standard error");
+    o->same = sink_is_same(&o->out, &o->err);
     o->pool = (held_pool){.limit = options->memory_limit ? options->memory_limit : MEMORY_LIMIT,
                           .folder = options->folder,
                           .spool_fd = -1};
@@ -366,15 +301,24 @@ int outbox_empty(const outbox *o)
 
 int outbox_unread(const outbox *o)
 {
-    return o->unread;
+    return o->out.unread;
 }
 
 int outbox_trouble(const outbox *o, deja_error *ret)
 {
-    if (!o->troubled && !o->pool.lost)
-        return 0;
-    *ret = o->troubled ? o->trouble : o->pool.trouble;
-    return 1;
+    const deja_error *found = NULL;
+    if (o->out.error.code)
+        found = &o->out.error;
+    else if (o->err.error.code &&
+             o->err.error.sys_errno != EBADF) /* one that was closed on purpose is nobody's trouble */
+        found = &o->err.error;
+    else if (o->lost)
+        found = &o->trouble;
+    else if (o->pool.lost)
+        found = &o->pool.trouble;
+    if (found)
+        *ret = *found;
+    return found != NULL;
 }
 
 void outbox_close(outbox *o)

@@ -61,7 +61,7 @@ run_and_kill() {
     settle killed.ran
 }
 
-complete() {
+second_run() {
     RAN=$scratch/second.ran "$start" "$deja" run -C "$scratch/round" -j2 --quiet >"$scratch/second.out" 2>"$scratch/second.err" ||
         fault "round $round: the second run failed: $(cat "$scratch/second.err")"
     settle second.ran
@@ -90,7 +90,7 @@ for after in $moments; do
     : >"$scratch/killed.ran"
     : >"$scratch/second.ran"
     run_and_kill "$after"
-    complete
+    second_run
     check
     answered=$((answered + $(wc -l <"$scratch/acknowledged")))
     rm -rf "$scratch/round"

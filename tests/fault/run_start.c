@@ -1,6 +1,6 @@
 /*
- * run_start COMMAND...: executes COMMAND with every signal at its default and nothing blocked. A shell starts what
- * stands before `&` with SIGINT ignored, and a program that is polite leaves it so.
+ * run_start COMMAND...: executes COMMAND with every signal at its default and nothing blocked. A shell starts
+ * what stands before `&` with SIGINT ignored, and a program that is polite leaves it so.
  */
 #include <errno.h>
 #include <signal.h>

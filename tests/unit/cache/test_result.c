@@ -126,12 +126,12 @@ static void test_result__large_standard_output_becomes_a_blob(void **state)
     deja_cache *c = open_cache("cache");
     char *data = big(1);
     int stage = deja_cache_stage(c, NULL), memory = memfd_create("out", MFD_CLOEXEC), named;
-    write_file("named", data, BIG_BYTES, 0600);
+    write_file("named", data, BIG_BYTES - 3, 0600);
     named = open("named", O_RDONLY | O_CLOEXEC);
     assert_int_equal(write(stage, data, BIG_BYTES), BIG_BYTES);
     assert_int_equal(write(memory, data + 1, BIG_BYTES - 1), BIG_BYTES - 1);
     const deja_bytes from[] = {{.fd = stage}, {.fd = memory}, {.fd = named}, {data, BIG_BYTES - 2, -1}};
-    static const size_t lens[] = {BIG_BYTES, BIG_BYTES - 1, BIG_BYTES, BIG_BYTES - 2};
+    static const size_t lens[] = {BIG_BYTES, BIG_BYTES - 1, BIG_BYTES - 3, BIG_BYTES - 2};
     static const char *const names[] = {"stage", "memory", "named", "data"};
     for (int i = 0; i < 4; i++) {
         deja_result r = result_of(names[i], "");

@@ -1,6 +1,7 @@
 /*
  * Group commit: many results, several processes, trouble with the database in between.
  */
+#include "db.h"
 #include "store_fixture.h"
 
 #include "scratch.h"
@@ -156,22 +157,62 @@ static void test_writer__processes_store_the_same_keys_at_once(void **state)
     deja_cache_close(c);
 }
 
+/* Another process may remove the last reference to a blob, and its file, after this one has seen that it is
+ * there. */
+static void test_writer__a_blob_that_went_before_the_commit_is_published_again(void **state)
+{
+    (void)state;
+    deja_cache *c = open_cache("cache");
+    char *data = big(1), hex[DEJA_HASH_HEX], path[80];
+    deja_hash hash = deja_hash_bytes(data, BIG_BYTES);
+    deja_hash_hex(&hash, hex);
+    snprintf(path, sizeof path, "cache/blobs/%.2s/%s", hex, hex + 2);
+    db *lock = NULL;
+    assert_int_equal(db_open(&lock, "cache/db", 0, NULL), 0);
+    deja_result r = result_of("one", "");
+    r.out = (deja_bytes){data, BIG_BYTES, -1};
+    assert_int_equal(wait_step(c, &r.step, deja_result_seal_begin(c, &r)), 0);
+    assert_int_equal(db_write_begin(lock, NULL), 0);
+    int begun = deja_result_commit_begin(c, &r);
+    deja_cache_hurry(c);
+    for (int i = 0; i < 20000 && access(path, F_OK); i++)
+        usleep(1000);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(db_commit(lock, NULL), 0);
+    db_close(lock);
+    assert_int_equal(wait_step(c, &r.step, begun), 0);
+    deja_result_done(&r);
+    assert_int_equal(access(path, F_OK), 0);
+    deja_entry *e = look(c, "one");
+    int fd = deja_cache_open_stored(c, &e->out, NULL);
+    assert_true(fd >= 0);
+    close(fd);
+    deja_entry_free(e);
+    deja_free(data);
+    deja_cache_close(c);
+}
+
+static void break_database(void)
+{
+    char noise[4096];
+    memset(noise, 'n', sizeof noise);
+    int fd = open("cache/db", O_WRONLY | O_CLOEXEC);
+    for (off_t at = 4096; at < 5 * 4096; at += 4096) /* all but the page with the header */
+        assert_int_equal(pwrite(fd, noise, sizeof noise, at), (ssize_t)sizeof noise);
+    close(fd);
+}
+
 static void test_writer__a_database_that_breaks_meanwhile_is_replaced(void **state)
 {
     (void)state;
     deja_cache *c = open_cache("cache");
-    char noise[4096];
     store(c, "one", "first");
     deja_cache_close(c);
     c = open_cache("cache");
     store(c, "two", "second");
     deja_cache_close(c);
-    memset(noise, 'n', sizeof noise);
     unlink("cache/db-wal");
-    int fd = open("cache/db", O_WRONLY | O_CLOEXEC);
-    for (off_t at = 4096; at < 5 * 4096; at += 4096) /* all but the page with the header */
-        assert_int_equal(pwrite(fd, noise, sizeof noise, at), (ssize_t)sizeof noise);
-    close(fd);
+    break_database();
     c = open_cache("cache");
     store(c, "three", "third");
     assert_warning(c, "db.damaged-1");
@@ -185,6 +226,73 @@ static void test_writer__a_database_that_breaks_meanwhile_is_replaced(void **sta
     deja_entry_free(e);
     assert_null(look(c, "one"));
     assert_warning(c, NULL);
+    deja_cache_close(c);
+}
+
+static void test_writer__who_finds_the_damage_second_moves_nothing(void **state)
+{
+    (void)state;
+    deja_cache *c = open_cache("cache");
+    store(c, "one", "first");
+    deja_cache_close(c);
+    c = open_cache("cache");
+    assert_int_equal(deja_cache_clear(c, NULL, NULL), 0); /* empties the WAL, too */
+    deja_cache_close(c);
+    c = open_cache("cache");
+    deja_cache *second = open_cache("cache");
+    break_database();
+    assert_null(look(c, "one"));
+    assert_warning(c, "db.damaged-1");
+    store(c, "two", "second");
+    (void)look(second, "two"); /* still reads the old file and finds it damaged */
+    assert_warning(second, NULL);
+    deja_entry *e = look(second, "two");
+    assert_out(e, "second");
+    deja_entry_free(e);
+    assert_int_equal(access("cache/db.damaged-2", F_OK), -1);
+    deja_cache_close(second);
+    deja_cache_close(c);
+}
+
+static void test_writer__clearing_leaves_no_row_without_its_blob(void **state)
+{
+    (void)state;
+    enum { RESULTS = 40 };
+    char name[16];
+    deja_cache_close(open_cache("cache"));
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        deja_cache *c = open_cache("cache");
+        for (int i = 0; i < RESULTS; i++) {
+            char *data = big((unsigned)i % 3);
+            snprintf(name, sizeof name, "k%d", i);
+            deja_result r = result_of(name, "");
+            r.out = (deja_bytes){data, BIG_BYTES, -1};
+            if (keep(c, &r))
+                _exit(1);
+            deja_result_done(&r);
+            deja_free(data);
+        }
+        deja_cache_close(c);
+        _exit(0);
+    }
+    deja_cache *c = open_cache("cache");
+    int status = -1;
+    while (waitpid(pid, &status, WNOHANG) == 0)
+        assert_int_equal(deja_cache_clear(c, NULL, NULL), 0);
+    assert_int_equal(status, 0);
+    for (int i = 0; i < RESULTS; i++) {
+        snprintf(name, sizeof name, "k%d", i);
+        deja_entry *e = look(c, name);
+        if (!e)
+            continue;
+        int fd = deja_cache_open_stored(c, &e->out, NULL);
+        if (fd < 0)
+            fail_msg("the blob of '%s' is gone", name);
+        close(fd);
+        deja_entry_free(e);
+    }
     deja_cache_close(c);
 }
 
@@ -239,7 +347,10 @@ int main(void)
         CASE(test_writer__close_waits_for_what_is_under_way),
         CASE(test_writer__without_a_hurry_a_result_is_committed_too),
         CASE(test_writer__processes_store_the_same_keys_at_once),
+        CASE(test_writer__a_blob_that_went_before_the_commit_is_published_again),
         CASE(test_writer__a_database_that_breaks_meanwhile_is_replaced),
+        CASE(test_writer__who_finds_the_damage_second_moves_nothing),
+        CASE(test_writer__clearing_leaves_no_row_without_its_blob),
         CASE(test_writer__results_that_do_not_fit_fail_and_later_ones_are_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -68,6 +68,20 @@ static inline void pipes_drain(pipes *p, deja_buffer *out, deja_buffer *err)
     fail_msg("it does not get empty");
 }
 
+/* The next bytes on a terminal are `text`; it hands them on in its own time. */
+static inline void expect_on(int master, outbox *box, const char *text)
+{
+    deja_buffer b = {0};
+    struct pollfd p = {.fd = master, .events = POLLIN};
+    for (int i = 0; i < 1000 && b.len < strlen(text); i++) {
+        outbox_pump(box);
+        poll(&p, 1, 10);
+        pipes_read(master, &b);
+    }
+    assert_string_equal(deja_buffer_string(&b), text);
+    deja_buffer_done(&b);
+}
+
 static inline flow_bytes bytes_of(const char *text)
 {
     return (flow_bytes){.data = text, .len = strlen(text), .fd = -1};

@@ -286,6 +286,21 @@ static void test_flow__a_status_that_counts_no_more_is_a_miss(void **state)
                         "x:a");
 }
 
+static void test_flow__direct_execution_does_what_the_shell_would(void **state)
+{
+    (void)state;
+    write_file("script", "test -n \"$BASH_VERSION\" && echo by bash\n");
+    chmod("script", 0700);
+    assert_string_equal(run_batch("version: 1\njobs:\n  a: {run: ./script}\n", &defaults, "")->out,
+                        "by bash\n");
+    flow_options o = defaults;
+    o.environment = (const char *const[]){"PATH=/usr/bin:/bin", "BASH_FUNC_ls%%=() { echo function; }", NULL};
+    assert_string_equal(run_batch("version: 1\njobs:\n  a: {run: ls -d /}\n", &o, "")->out, "function\n");
+    write_file("rc", "cat() { echo rc; }\n");
+    o.environment = (const char *const[]){"PATH=/usr/bin:/bin", "BASH_ENV=./rc", NULL};
+    assert_string_equal(run_batch("version: 1\njobs:\n  a: {run: cat /dev/null}\n", &o, "")->out, "rc\n");
+}
+
 static void test_flow__record_needs_its_outputs_in_place(void **state)
 {
     (void)state;
@@ -351,6 +366,7 @@ int main(void)
         CASE(test_flow__dry_run_tells_and_does_nothing),
         CASE(test_flow__refresh_and_readonly),
         CASE(test_flow__a_status_that_counts_no_more_is_a_miss),
+        CASE(test_flow__direct_execution_does_what_the_shell_would),
         CASE(test_flow__record_needs_its_outputs_in_place),
         CASE(test_flow__a_signal_ends_the_run_and_keeps_what_is_finished),
         CASE(test_flow__a_deja_inside_does_not_wait_for_its_ancestor),

@@ -80,6 +80,21 @@ static void test_job__gathers_outputs_of_needed_instances_in_order(void **state)
     batch_free(b);
 }
 
+static void test_job__inputs_are_listed_with_what_patterns_match(void **state)
+{
+    (void)state;
+    write_file("b.c", "");
+    write_file("a.c", "");
+    batch *b = load("version: 1\njobs:\n  a: {run: [cc, \"${{ inputs }}\"], inputs: [x.h, \"*.c\", d/]}\n");
+    job j = render(b, "a", 0);
+    const char *const words[] = {"cc", "x.h", "a.c", "b.c", "d"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        assert_string_equal(j.argv[i], words[i]);
+    assert_null(j.argv[5]);
+    job_done(&j);
+    batch_free(b);
+}
+
 static void test_job__a_value_in_an_input_is_never_a_pattern(void **state)
 {
     (void)state;
@@ -356,6 +371,7 @@ int main(void)
         CASE(test_job__is_rendered_from_its_number),
         CASE(test_job__text_without_syntax_is_words),
         CASE(test_job__gathers_outputs_of_needed_instances_in_order),
+        CASE(test_job__inputs_are_listed_with_what_patterns_match),
         CASE(test_job__a_value_in_an_input_is_never_a_pattern),
         CASE(test_job__refuses_outputs_outside_of_the_folder),
         CASE(test_job__paths_are_relative_inside_and_absolute_outside),

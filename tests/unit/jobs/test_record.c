@@ -1,5 +1,6 @@
 /* The record of a run: jobs/record.h. */
 #include "batch_fixture.h"
+#include "failing_alloc.h"
 #include "record.h"
 #include <deja/clock.h>
 #include <dirent.h>
@@ -299,6 +300,42 @@ static void test_record__without_a_folder_there_is_only_an_id(void **state)
     batch_free(b);
 }
 
+/* Whichever allocation fails: no crash, no leak, and trouble is told unless all was written. */
+static void test_record__no_memory_is_trouble_and_nothing_worse(void **state)
+{
+    (void)state;
+    batch *b = load(two_jobs);
+    int failed = 1;
+    for (long n = 1; failed; n++) {
+        record *r = NULL;
+        char folder[32];
+        deja_error err;
+        snprintf(folder, sizeof folder, "runs%ld", n);
+        record_options o = {
+            .folder = folder, .jobs = b, .command = "run", .version = "0.0.1", .clock = &fixed_clock};
+        flow_totals t = {.total = 4, .done = 4};
+        failing_alloc_at(n);
+        if (record_open(&r, &o, &err) == 0) {
+            flow_event e = event(b, FLOW_STARTED, 0, 0);
+            record_event(r, &e);
+            e.kind = FLOW_FINISHED;
+            record_event(r, &e);
+            e.kind = FLOW_FAILED;
+            e.err = bytes("err");
+            record_event(r, &e);
+            e.kind = FLOW_HIT;
+            record_event(r, &e);
+            record_tick(r, &t);
+            record_finish(r, &t, 0);
+        }
+        failed = failing_alloc_hits > 0;
+        failing_alloc_at(0);
+        assert_true(failed || !record_trouble(r, &err));
+        record_close(r);
+    }
+    batch_free(b);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
 
 int main(void)
@@ -314,6 +351,7 @@ int main(void)
         CASE(test_record__a_taken_id_gets_a_number),
         CASE(test_record__trouble_is_told_once_and_stops_nothing),
         CASE(test_record__a_folder_that_others_may_write_to_is_refused),
+        CASE(test_record__no_memory_is_trouble_and_nothing_worse),
         CASE(test_record__without_a_folder_there_is_only_an_id),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,9 +9,11 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
+enum { spool_room = 100000 }; /* bytes */
+
 typedef struct spool {
     int calls;
-    int broken; /* 1: fails, 2: gives a file that takes no more than `room` bytes */
+    int broken; /* 1: fails, 2: gives a file that takes nothing, 3: one that takes spool_room */
     int fd;
 } spool;
 
@@ -23,7 +25,10 @@ static int give_spool(void *context, deja_error *err)
         return deja_fail(err, DEJA_EFULL, "no space");
     if (s->broken == 2)
         return open("/dev/full", O_RDWR | O_CLOEXEC);
-    return s->fd = memfd_create("spool", MFD_CLOEXEC);
+    s->fd = memfd_create("spool", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (s->broken == 3 && (ftruncate(s->fd, spool_room) || fcntl(s->fd, F_ADD_SEALS, F_SEAL_GROW)))
+        return deja_fail(err, DEJA_EIO, "no seals");
+    return s->fd;
 }
 
 static void fill(char *block, size_t len, uint64_t at)
@@ -122,6 +127,12 @@ static void test_capture__a_full_spool_becomes_a_memfd(void **state)
     check_fallback(2, DEJA_EFULL);
 }
 
+static void test_capture__a_spool_that_fills_up_on_the_way_becomes_a_memfd(void **state)
+{
+    (void)state;
+    check_fallback(3, deja_code_of_errno(EPERM));
+}
+
 /* RLIMIT_FSIZE stops a spool in the middle of a block, and a memfd likewise. */
 static void test_capture__a_spool_that_fills_up_keeps_what_it_has(void **state)
 {
@@ -209,6 +220,7 @@ int main(void)
         cmocka_unit_test(test_capture__large_goes_to_the_given_spool),
         cmocka_unit_test(test_capture__a_refused_spool_becomes_a_memfd),
         cmocka_unit_test(test_capture__a_full_spool_becomes_a_memfd),
+        cmocka_unit_test(test_capture__a_spool_that_fills_up_on_the_way_becomes_a_memfd),
         cmocka_unit_test(test_capture__a_spool_that_fills_up_keeps_what_it_has),
         cmocka_unit_test(test_capture__without_descriptors_memory_goes_on_to_sixteen_times),
         cmocka_unit_test(test_capture__no_allocation_loses_bytes),

@@ -6,8 +6,11 @@
 #include "commands.h"
 #include "failing_alloc.h"
 #include "scratch.h"
+#include "stray.h"
 
+#include <deja/memory.h>
 #include <grp.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 
 static const char *const hello[] = {"/bin/sh", "-c", "echo hello; echo world >&2", NULL};
@@ -136,6 +139,43 @@ static void test_child__a_status_that_the_program_took_is_unknown(void **state)
     deja_runner_close(r);
 }
 
+/* The exit may be seen before the last output: then it is taken from the pipe, whoever else holds that. */
+static void test_child__output_is_drained_at_the_exit(void **state)
+{
+    (void)state;
+    child_host host = {.epoll = epoll_create1(EPOLL_CLOEXEC),
+                       .null = open("/dev/null", O_RDONLY | O_CLOEXEC),
+                       .store.limit = 1 << 20,
+                       .mark = (char *)"DEJA_RUN=drain",
+                       .scratch = malloc(child_scratch_bytes)};
+    child *c = NULL;
+    const char *argv[] = {"/bin/sh", "-c", "head -c 60000 /dev/zero; echo e >&2; setsid sleep 1000 & exit 0",
+                          NULL};
+    deja_command command = {
+        .argv = argv, .file = argv[0], .env = (const char *const *)environ, .stdin_fd = -1};
+    assert_int_equal(spawner_init(&host.spawner, NULL), 0);
+    assert_int_equal(warden_init(&host.warden, "drain", NULL), 0);
+    atomic_store(&host.warden.board->high, 1);
+    assert_int_equal(child_start(&c, &host, 0, &command, NULL), 0);
+    struct pollfd exited = {.fd = c->source[child_exit].fd, .events = POLLIN};
+    assert_int_equal(poll(&exited, 1, commands_patience_ms), 1);
+    int finished = child_handle(c, &host, child_exit, EPOLLIN);
+    while (!finished)
+        finished = child_look_again(c, &host, deja_monotonic_ns(NULL));
+    assert_int_equal(c->outcome.status, 0);
+    assert_int_equal(c->outcome.out.len, 60000);
+    assert_int_equal(c->outcome.err.len, 2);
+    stray_hunt hunt = {.run_id = "drain"};
+    stray_hunt_down(&hunt, commands_patience_ms);
+    child_free(c, &host);
+    warden_done(&host.warden, 1);
+    spawner_done(&host.spawner);
+    close(host.epoll);
+    close(host.null);
+    deja_free(host.env);
+    free(host.scratch);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -147,6 +187,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_child__a_spool_that_fails_does_not_fail_the_job, scratch_setup,
                                         scratch_teardown),
         cmocka_unit_test_setup_teardown(test_child__a_status_that_the_program_took_is_unknown, scratch_setup,
+                                        scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_child__output_is_drained_at_the_exit, scratch_setup,
                                         scratch_teardown),
     };
     return cmocka_run_group_tests_name("child", tests, NULL, NULL);

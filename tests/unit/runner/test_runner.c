@@ -465,13 +465,40 @@ static void test_runner__a_stopped_job_can_be_terminated(void **state)
 {
     (void)state;
     deja_runner *r = commands_open();
-    commands_shell(r, "echo $$ >pid; sleep 1000", NULL);
-    commands_wait_pid("pid");
+    commands_shell(r, "trap 'exit 4' TERM; echo $$ >pid; while :; do :; done", NULL);
+    pid_t pid = commands_wait_pid("pid");
     deja_runner_suspend(r);
+    siginfo_t info = {0};
+    assert_int_equal(waitid(P_PID, (id_t)pid, &info, WSTOPPED), 0);
     deja_runner_terminate(r, SIGTERM);
     deja_outcome o = commands_next(r);
-    assert_int_equal(o.signal, SIGTERM);
+    assert_int_equal(o.signal, 0);
+    assert_int_equal(o.status, 4);
     deja_outcome_done(&o);
+    deja_runner_close(r);
+}
+
+/* A child that is just being made elsewhere, or one that the program forked, has copies of all our
+ * descriptors. */
+static void test_runner__copies_of_our_descriptors_leave_no_stale_events(void **state)
+{
+    (void)state;
+    deja_runner *r = commands_open_with((deja_runner_options){.owns_children = 0});
+    commands_shell(r, "echo $$ >pid; while [ ! -e go ]; do :; done; echo last", NULL);
+    commands_wait_pid("pid");
+    pid_t holder = fork();
+    if (holder == 0) {
+        pause();
+        _exit(0);
+    }
+    write_script("go", "", 0644);
+    deja_outcome o = commands_next(r);
+    assert_string_equal(commands_text(&o.out), "last\n");
+    deja_outcome_done(&o);
+    struct pollfd ready = {.fd = deja_runner_fd(r), .events = POLLIN};
+    assert_int_equal(poll(&ready, 1, 0), 0);
+    kill(holder, SIGKILL);
+    assert_int_equal(waitpid(holder, NULL, 0), holder);
     deja_runner_close(r);
 }
 
@@ -582,6 +609,8 @@ int main(void)
                                         scratch_teardown),
         cmocka_unit_test_setup_teardown(test_runner__a_forked_child_may_only_close, scratch_setup,
                                         scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_runner__copies_of_our_descriptors_leave_no_stale_events,
+                                        scratch_setup, scratch_teardown),
     };
     return cmocka_run_group_tests_name("runner", tests, NULL, NULL);
 }

@@ -223,10 +223,14 @@ static void test_warden__zombies_of_strays_are_reaped_while_jobs_run(void **stat
 {
     (void)state;
     deja_runner *r = commands_open();
-    deja_outcome o =
-        commands_run(r, "setsid sh -c 'echo $$ >stray; exit 0' & while [ ! -s stray ]; do :; done");
+    /* one that is still there when its job ends, so that nobody but us can wait for it */
+    const char *text =
+        "setsid sh -c 'echo $$ >stray; while [ ! -e go ]; do :; done' & while [ ! -s stray ]; do :; done";
+    deja_outcome o = commands_run(r, text);
     deja_outcome_done(&o);
     pid_t stray = commands_wait_pid("stray");
+    assert_true(commands_alive(stray));
+    fclose(fopen("go", "w"));
     for (int i = 0; kill(stray, 0) == 0; i++) {
         assert_true(i < commands_patience_ms / 20);
         o = commands_run(r, "sleep 0.02");

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/file.h>
 
-enum { OLDEST = 8 }; /* candidates looked at in one go: more than are removed, as some may live */
+enum { OLDEST = 40 }; /* candidates looked at in one go: more than are removed, as some may live */
 
 static void close_dir(DIR **dir)
 {
@@ -126,7 +126,7 @@ static void remember_old(oldest *o, const char *id)
     memcpy(o->ids[at], id, strlen(id) + 1); /* runs_is_id has seen that it fits */
 }
 
-unsigned runs_prune(int folder_fd, unsigned keep)
+unsigned runs_prune(int folder_fd, unsigned keep, unsigned slack)
 {
     oldest old = {.count = 0};
     AUTO_DIR DIR *dir = open_dir(folder_fd, ".");
@@ -136,6 +136,8 @@ unsigned runs_prune(int folder_fd, unsigned keep)
         if (runs_is_id(e->d_name))
             remember_old(&old, e->d_name);
     unsigned removed = 0;
+    if (old.total <= (size_t)keep + slack)
+        return 0;
     for (size_t i = 0; i < old.count && old.total - removed > keep && removed < RUNS_PRUNE_MOST; i++)
         if (!runs_alive(folder_fd, old.ids[i], NULL) && remove_folder(folder_fd, old.ids[i], 1) == 0)
             removed++;

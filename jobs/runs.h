@@ -6,9 +6,11 @@
  */
 #include <deja/buffer.h>
 
-#define RUNS_KEEP       100 /* folders that stay; older ones go, a few after each run */
-#define RUNS_PRUNE_MOST 3   /* folders removed in one go: work that a run's user waits for */
-#define RUNS_ID         64  /* bytes of an id, its NUL included */
+#define RUNS_KEEP 100 /* folders that stay */
+#define RUNS_SLACK                                                                                           \
+    24 /* so many more are let be, so that only one run in 25 has the work of removing old ones */
+#define RUNS_PRUNE_MOST 32 /* folders removed in one go: work that a run's user waits for */
+#define RUNS_ID         64 /* bytes of an id, its NUL included */
 #define RUNS_STATE_SIZE 4096
 
 /* First bytes of the file `state`: readers may map it. Integers in the machine's own order: it is read on
@@ -32,8 +34,8 @@ int runs_alive(int folder_fd, const char *id, runs_state *ret);
  */
 void runs_living(const char *folder, const char *except, deja_buffer *b);
 
-/* Removes at most RUNS_PRUNE_MOST of the oldest runs when there are more than `keep`; never one that lives.
- * Returns how many. */
-unsigned runs_prune(int folder_fd, unsigned keep);
+/* When there are more than `keep + slack` runs: removes the oldest down to `keep`, RUNS_PRUNE_MOST of them at
+   most, never one that lives. Returns how many. */
+unsigned runs_prune(int folder_fd, unsigned keep, unsigned slack);
 
 #endif

@@ -3,9 +3,9 @@
 /*
  * All of deja's public headers.
  *
- *     deja/cache.h    find or keep results by key; deja/key.h makes keys, deja/claim.h lets one of many compute
- *     deja/runner.h   run commands, hand back what happened
- *     deja/error.h    how failures are told; buffer, clock, file, hash, memory, text, trace: the floor they share
+ *     deja/cache.h    find or keep results by key; deja/key.h makes keys, deja/claim.h lets one of many
+ * compute deja/runner.h   run commands, hand back what happened deja/error.h    how failures are told;
+ * buffer, clock, file, hash, memory, text, trace: the floor they share
  */
 #include <deja/buffer.h>
 #include <deja/cache.h>

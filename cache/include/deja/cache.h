@@ -3,13 +3,15 @@
 /*
  * The cache: given values, files and keys, find or keep results. It knows no jobs and no processes.
  *
- * Simple calls answer at once (deja_cache_lookup). What may take long (hashing, restoring, sealing, committing) is a
- * *step*: a struct of the caller with a deja_step in front. A call ..._begin either finishes it at once and returns 1, or
- * returns 0 and a helper thread goes on; then deja_cache_fd() becomes readable and deja_cache_next() hands the finished
- * step back. Until then the struct and all it points to belong to the cache. Threads are started by the first step that
- * needs one: a process that only has hits never makes any.
+ * Simple calls answer at once (deja_cache_lookup). What may take long (hashing, restoring, sealing,
+ * committing) is a *step*: a struct of the caller with a deja_step in front. A call ..._begin either finishes
+ * it at once and returns 1, or returns 0 and a helper thread goes on; then deja_cache_fd() becomes readable
+ * and deja_cache_next() hands the finished step back. Until then the struct and all it points to belong to
+ * the cache. Threads are started by the first step that needs one: a process that only has hits never makes
+ * any.
  *
- * A cache is used by one thread at a time (its helpers are its own affair). Several processes may use one folder.
+ * A cache is used by one thread at a time (its helpers are its own affair). Several processes may use one
+ * folder.
  *
  * Format: cache/FORMAT.md.
  */
@@ -19,40 +21,44 @@
 typedef struct deja_cache deja_cache;
 
 typedef struct deja_cache_options {
-    uint32_t size;          /* sizeof(deja_cache_options) */
-    uint32_t flags;         /* DEJA_CACHE_... */
-    const char *folder;     /* where it lives; made with its parents, mode 0700, when missing */
-    uint32_t helpers;       /* helper threads at most; 0: two, or one per CPU up to four */
-    uint32_t inline_bytes;  /* contents up to this size live in their row; 0: the measured default */
+    uint32_t size;           /* sizeof(deja_cache_options) */
+    uint32_t flags;          /* DEJA_CACHE_... */
+    const char *folder;      /* where it lives; made with its parents, mode 0700, when missing */
+    uint32_t helpers;        /* helper threads at most; 0: two, or one per CPU up to four */
+    uint32_t inline_bytes;   /* contents up to this size live in their row; 0: the measured default */
     const deja_clock *clock; /* NULL: the system's */
-    deja_trace *trace;      /* NULL: none */
+    deja_trace *trace;       /* NULL: none */
 } deja_cache_options;
 
-#define DEJA_CACHE_NO_SYNC 1u /* synchronous=NORMAL and no fsync of blobs: fast, may lose results in a power cut */
+#define DEJA_CACHE_NO_SYNC                                                                                   \
+    1u /* synchronous=NORMAL and no fsync of blobs: fast, may lose results in a power cut */
 
 /*
- * Errors, each with a text that says what to do: DEJA_EDENIED (read-only, another owner, writable by others), DEJA_EVERSION
- * (written by a newer deja), DEJA_EFULL, DEJA_EIO. A damaged database is moved aside and begun anew with a warning.
+ * Errors, each with a text that says what to do: DEJA_EDENIED (read-only, another owner, writable by others),
+ * DEJA_EVERSION (written by a newer deja), DEJA_EFULL, DEJA_EIO. A damaged database is moved aside and begun
+ * anew with a warning.
  */
 DEJA_API int deja_cache_open(deja_cache **ret, const deja_cache_options *options, deja_error *err);
 
 /* Waits for steps that are under way (commits included). NULL is fine. */
 DEJA_API void deja_cache_close(deja_cache *c);
 
-/* The next warning that nobody has seen yet (damage found and repaired, a blob not kept), or NULL. Free with deja_free. */
+/* The next warning that nobody has seen yet (damage found and repaired, a blob not kept), or NULL. Free with
+ * deja_free. */
 DEJA_API char *deja_cache_take_warning(deja_cache *c);
 
 /* ---- steps ---- */
 
 typedef struct deja_step {
-    void *user;            /* the caller's; deja never looks at it */
-    int status;            /* when finished: 0 or a negative code */
-    deja_error error;      /* when status is negative */
+    void *user;                                     /* the caller's; deja never looks at it */
+    int status;                                     /* when finished: 0 or a negative code */
+    deja_error error;                               /* when status is negative */
     void (*work)(deja_cache *, struct deja_step *); /* private from here on */
     struct deja_step *next;
 } deja_step;
 
-/* Readable when a step is finished. Polled by the caller, never read. -1 while no thread exists: nothing is under way. */
+/* Readable when a step is finished. Polled by the caller, never read. -1 while no thread exists: nothing is
+ * under way. */
 DEJA_API int deja_cache_fd(deja_cache *c);
 
 /* A finished step, or NULL. */
@@ -72,7 +78,8 @@ typedef struct deja_digest_item {
     deja_content content; /* result. A folder is EISDIR, a socket, device or fifo EINVAL. */
 } deja_digest_item;
 
-/* The contents of some paths, from memory (by device, inode, mode, size, times and boot) where the file is unchanged. */
+/* The contents of some paths, from memory (by device, inode, mode, size, times and boot) where the file is
+ * unchanged. */
 typedef struct deja_digest {
     deja_step step;
     int root_fd;
@@ -80,7 +87,8 @@ typedef struct deja_digest {
     size_t count;
 } deja_digest;
 
-/* 1 finished at once (all remembered, or all small), 0 later. Trouble with single paths is in the items, not in the step. */
+/* 1 finished at once (all remembered, or all small), 0 later. Trouble with single paths is in the items, not
+ * in the step. */
 DEJA_API int deja_digest_begin(deja_cache *c, deja_digest *d);
 
 /* ---- results ---- */
@@ -99,20 +107,21 @@ typedef struct deja_stored {
 } deja_stored;
 
 typedef struct deja_output {
-    const char *name; /* "" without one */
-    const char *path; /* as in the key: relative to the root, or absolute */
-    uint32_t mode;    /* permission bits */
+    const char *name;   /* "" without one */
+    const char *path;   /* as in the key: relative to the root, or absolute */
+    uint32_t mode;      /* permission bits */
     deja_stored stored; /* for a LINK the bytes are the target's text */
 } deja_output;
 
 /* A kept result, in one allocation. */
 typedef struct deja_entry {
     deja_hash key;
-    const char *label;    /* for people: job and parameters */
-    const void *encoding; /* the fields of the key, see deja_field_next; they list every input seen with its hash */
+    const char *label; /* for people: job and parameters */
+    const void
+        *encoding; /* the fields of the key, see deja_field_next; they list every input seen with its hash */
     size_t encoding_len;
     int32_t exit_status;
-    int64_t created_ns;   /* wall clock */
+    int64_t created_ns; /* wall clock */
     int64_t wall_ns, cpu_ns;
     uint64_t peak_rss_bytes;
     deja_stored out, err; /* standard output and standard error */
@@ -128,10 +137,11 @@ typedef struct deja_lookup {
     deja_hash key;
     const void *encoding; /* compared byte for byte with the stored one */
     size_t encoding_len;
-    deja_entry *entry;    /* result: NULL is a miss; the caller's, deja_entry_free */
+    deja_entry *entry; /* result: NULL is a miss; the caller's, deja_entry_free */
 } deja_lookup;
 
-/* Looks many keys up in one read transaction. A damaged row is a miss and a warning. 0, or negative when nothing could be read. */
+/* Looks many keys up in one read transaction. A damaged row is a miss and a warning. 0, or negative when
+ * nothing could be read. */
 DEJA_API int deja_cache_lookup(deja_cache *c, deja_lookup *items, size_t count, deja_error *err);
 
 /* What happened to an output in a restore. */
@@ -143,19 +153,21 @@ typedef enum deja_restored {
 } deja_restored;
 
 #define DEJA_RESTORE_KEEP_EDITED 1u
-#define DEJA_RESTORE_CHECK_ONLY  2u /* change nothing: status 0 when a restore would succeed (blobs there and sound) */
+#define DEJA_RESTORE_CHECK_ONLY                                                                              \
+    2u /* change nothing: status 0 when a restore would succeed (blobs there and sound) */
 
 /*
- * Puts the outputs of an entry in place and makes sure that its standard output and error can be read. Parents are made.
- * status: 0; DEJA_ENOTFOUND or DEJA_ECORRUPT when the entry turns out unusable (evicted, damaged, a RECORD output not in
- * place): treat it as a miss; others (DEJA_EFULL, DEJA_EDENIED, DEJA_EEXIST a folder is in the way) are the user's trouble.
+ * Puts the outputs of an entry in place and makes sure that its standard output and error can be read.
+ * Parents are made. status: 0; DEJA_ENOTFOUND or DEJA_ECORRUPT when the entry turns out unusable (evicted,
+ * damaged, a RECORD output not in place): treat it as a miss; others (DEJA_EFULL, DEJA_EDENIED, DEJA_EEXIST a
+ * folder is in the way) are the user's trouble.
  */
 typedef struct deja_restore {
     deja_step step;
     const deja_entry *entry;
     int root_fd;
-    uint32_t flags;          /* DEJA_RESTORE_... */
-    uint8_t *results;        /* entry->output_count of deja_restored; the caller's memory */
+    uint32_t flags;   /* DEJA_RESTORE_... */
+    uint8_t *results; /* entry->output_count of deja_restored; the caller's memory */
 } deja_restore;
 
 /* 1 finished at once (no outputs, or all right by the memory of stat data), 0 later. */
@@ -167,7 +179,8 @@ DEJA_API int deja_cache_open_stored(deja_cache *c, const deja_stored *s, deja_er
 /* An unnamed file on the blobs' file system, for large results. The caller owns it. Any thread may call. */
 DEJA_API int deja_cache_stage(deja_cache *c, deja_error *err);
 
-/* Bytes to be stored: `data`, or, when fd >= 0, all of that file (best a stage: then it becomes the blob itself). */
+/* Bytes to be stored: `data`, or, when fd >= 0, all of that file (best a stage: then it becomes the blob
+ * itself). */
 typedef struct deja_bytes {
     const void *data;
     uint64_t len;
@@ -175,8 +188,9 @@ typedef struct deja_bytes {
 } deja_bytes;
 
 /*
- * A result on its way into the store: sealed first (outputs read into stages and hashed, inputs looked at again), then
- * committed (row durable). Jobs that need it may start after the seal; it is acknowledged after the commit.
+ * A result on its way into the store: sealed first (outputs read into stages and hashed, inputs looked at
+ * again), then committed (row durable). Jobs that need it may start after the seal; it is acknowledged after
+ * the commit.
  */
 typedef struct deja_result {
     deja_step step;
@@ -190,37 +204,42 @@ typedef struct deja_result {
     uint64_t peak_rss_bytes;
     deja_bytes out, err;
     int root_fd;
-    uint32_t flags;                /* DEJA_RESULT_... */
+    uint32_t flags;                 /* DEJA_RESULT_... */
     const deja_digest_item *inputs; /* as seen before the run */
     size_t input_count;
-    deja_output *outputs;          /* name and path given; mode and stored are results of the seal */
+    deja_output *outputs; /* name and path given; mode and stored are results of the seal */
     size_t output_count;
     /* results of the seal */
-    deja_content out_content;      /* of standard output */
-    const char *changed_input;     /* points into `inputs`: this one is not as it was, the result is unfit to keep */
-    struct deja_pending *pending;  /* private */
+    deja_content out_content; /* of standard output */
+    const char
+        *changed_input; /* points into `inputs`: this one is not as it was, the result is unfit to keep */
+    struct deja_pending *pending; /* private */
 } deja_result;
 
-#define DEJA_RESULT_RECORD 1u /* keep only the hashes of the outputs */
+#define DEJA_RESULT_RECORD  1u /* keep only the hashes of the outputs */
 #define DEJA_RESULT_NO_KEEP 2u /* only look at the outputs: nothing is staged, commit must not follow */
 
-/* status after: 0 (look at changed_input), DEJA_ENOTFOUND when an output is missing, DEJA_ETYPE when it is a folder or special. */
+/* status after: 0 (look at changed_input), DEJA_ENOTFOUND when an output is missing, DEJA_ETYPE when it is a
+ * folder or special. */
 DEJA_API int deja_result_seal_begin(deja_cache *c, deja_result *r);
 
-/* Stores what was sealed, replacing what the key had before. status after: 0 durable; else not kept, error says why. */
+/* Stores what was sealed, replacing what the key had before. status after: 0 durable; else not kept, error
+ * says why. */
 DEJA_API int deja_result_commit_begin(deja_cache *c, deja_result *r);
 
-/* Drops what a seal holds (stages). Safe on zeroed memory and after a commit. The struct itself is the caller's. */
+/* Drops what a seal holds (stages). Safe on zeroed memory and after a commit. The struct itself is the
+ * caller's. */
 DEJA_API void deja_result_done(deja_result *r);
 
 /* ---- looking in ---- */
 
 typedef struct deja_cache_numbers {
     uint64_t entries;
-    uint64_t row_bytes;  /* all rows */
-    uint64_t blobs;      /* blob files */
+    uint64_t row_bytes; /* all rows */
+    uint64_t blobs;     /* blob files */
     uint64_t blob_bytes;
-    int64_t saved_ns_per_hit; /* sum of the recorded wall times of all entries: what running them all again would cost */
+    int64_t saved_ns_per_hit; /* sum of the recorded wall times of all entries: what running them all again
+                                 would cost */
 } deja_cache_numbers;
 DEJA_API int deja_cache_stats(deja_cache *c, deja_cache_numbers *ret, deja_error *err);
 
@@ -233,11 +252,13 @@ typedef struct deja_listed {
     uint64_t bytes; /* row and blobs */
 } deja_listed;
 
-/* Calls `each` for every entry, newest first, until it returns non-zero (which is returned). `each` may not enter the cache. */
-DEJA_API int deja_cache_list(deja_cache *c, int (*each)(void *context, const deja_listed *entry), void *context,
-                             deja_error *err);
+/* Calls `each` for every entry, newest first, until it returns non-zero (which is returned). `each` may not
+ * enter the cache. */
+DEJA_API int deja_cache_list(deja_cache *c, int (*each)(void *context, const deja_listed *entry),
+                             void *context, deja_error *err);
 
-/* The entry whose key begins with these hexadecimal digits (at least 4). DEJA_ENOTFOUND, or DEJA_EINVAL when several do. */
+/* The entry whose key begins with these hexadecimal digits (at least 4). DEJA_ENOTFOUND, or DEJA_EINVAL when
+ * several do. */
 DEJA_API int deja_cache_find(deja_cache *c, const char *hex, deja_entry **ret, deja_error *err);
 
 /* Forgets all entries and removes their blobs; reports how many entries there were. */

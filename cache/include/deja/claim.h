@@ -1,12 +1,13 @@
 #ifndef DEJA_CLAIM_H
 #define DEJA_CLAIM_H
 /*
- * Single flight: of many threads, processes and programs that want the same thing (a key, an output path), one has it.
- * A claim is an open-file-description lock (fcntl(2), F_OFD_SETLK) on one byte of one of 16 files, both taken from the
- * hash; it dies with its owner. Claims never wait: who does not get one asks again later.
+ * Single flight: of many threads, processes and programs that want the same thing (a key, an output path),
+ * one has it. A claim is an open-file-description lock (fcntl(2), F_OFD_SETLK) on one byte of one of 16
+ * files, both taken from the hash; it dies with its owner. Claims never wait: who does not get one asks again
+ * later.
  *
- * Any thread may call; two holders within one process exclude each other too. The descriptors are close-on-exec; a child
- * that does not exec must close them, or it holds the claims.
+ * Any thread may call; two holders within one process exclude each other too. The descriptors are
+ * close-on-exec; a child that does not exec must close them, or it holds the claims.
  */
 #include <deja/hash.h>
 

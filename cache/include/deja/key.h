@@ -1,13 +1,15 @@
 #ifndef DEJA_KEY_H
 #define DEJA_KEY_H
 /*
- * Keys: XXH3-128 over a canonical encoding of all that a result depends on. Every field carries its tag, its name and its
- * value with their lengths, so that no two different inputs encode alike. Values only: no addresses, hosts or times.
+ * Keys: XXH3-128 over a canonical encoding of all that a result depends on. Every field carries its tag, its
+ * name and its value with their lengths, so that no two different inputs encode alike. Values only: no
+ * addresses, hosts or times.
  *
  * Encoding, integers little-endian:
  *     "deja" u8 format (1) u8 algorithm (1 = XXH3-128)
  *     field* = u8 tag, u32 length of name, name, u64 length of value, value
- * The order of fields is the caller's and must be canonical; golden vectors in tests/golden/ hold all of it fixed for ever.
+ * The order of fields is the caller's and must be canonical; golden vectors in tests/golden/ hold all of it
+ * fixed for ever.
  */
 #include <deja/buffer.h>
 #include <deja/hash.h>
@@ -41,7 +43,7 @@ typedef enum deja_content_kind {
 } deja_content_kind;
 
 typedef struct deja_content {
-    uint8_t kind;  /* deja_content_kind */
+    uint8_t kind; /* deja_content_kind */
     deja_hash hash;
     uint64_t size; /* bytes */
 } deja_content;
@@ -55,7 +57,8 @@ typedef struct deja_key {
 DEJA_API void deja_key_begin(deja_key *k, const char *kind);
 DEJA_API void deja_key_add(deja_key *k, deja_field_tag tag, const char *name, const void *value, size_t len);
 DEJA_API void deja_key_add_string(deja_key *k, deja_field_tag tag, const char *name, const char *value);
-DEJA_API void deja_key_add_content(deja_key *k, deja_field_tag tag, const char *name, const deja_content *content);
+DEJA_API void deja_key_add_content(deja_key *k, deja_field_tag tag, const char *name,
+                                   const deja_content *content);
 
 /* The hash of all that was added. 0 or DEJA_ENOMEM. */
 DEJA_API int deja_key_finish(const deja_key *k, deja_hash *ret);
@@ -71,8 +74,8 @@ typedef struct deja_field {
 } deja_field;
 
 /*
- * Walks over an encoding: zero `*at` before the first call. 1 and a field, 0 at the end, DEJA_ECORRUPT when the bytes are
- * no encoding of format 1.
+ * Walks over an encoding: zero `*at` before the first call. 1 and a field, 0 at the end, DEJA_ECORRUPT when
+ * the bytes are no encoding of format 1.
  */
 DEJA_API int deja_field_next(const void *encoding, size_t len, size_t *at, deja_field *ret);
 

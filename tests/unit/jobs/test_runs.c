@@ -118,12 +118,13 @@ static void test_runs__prune_takes_the_oldest_that_do_not_live(void **state)
         fds[i] = make_run(id, i == 0);
     }
     assert_int_equal(mkdir("other", 0700), 0);
-    assert_int_equal(runs_prune(folder, 10), 0);
-    assert_int_equal(runs_prune(folder, 8), 2);
-    assert_int_equal(runs_prune(folder, 2), RUNS_PRUNE_MOST);
+    assert_int_equal(runs_prune(folder, 10, 0), 0);
+    assert_int_equal(runs_prune(folder, 7, 3), 0);
+    assert_int_equal(runs_prune(folder, 8, 1), 2);
+    assert_int_equal(runs_prune(folder, 2, 0), 6);
     for (int i = 0; i < 10; i++) {
         runs_id(id, (int64_t)(i + 1) * DEJA_S_NS, 1, 0);
-        assert_int_equal(access(id, F_OK) == 0, i == 0 || i > 5);
+        assert_int_equal(access(id, F_OK) == 0, i == 0 || i > 8);
         close(fds[i]);
     }
     assert_int_equal(access("other", F_OK), 0);
@@ -139,7 +140,7 @@ static void test_runs__prune_follows_no_links(void **state)
     assert_int_equal(symlink("precious", "20261120-092329.005-1"), 0);
     close(make_run("20261120-092329.005-2", 0));
     assert_int_equal(symlink("../precious", "20261120-092329.005-2/link"), 0);
-    runs_prune(folder, 0);
+    runs_prune(folder, 0, 0);
     assert_int_equal(access("precious/x", F_OK), 0);
     assert_int_not_equal(access("20261120-092329.005-2", F_OK), 0);
     close(folder);

@@ -16,6 +16,7 @@ jobs:
     run: |
       echo \${{ n }} >> "\$RAN"
       seq \${{ n }} 4000 > \${{ out }}
+      sleep 0.01
       case \${{ n }} in
       *3) (setsid sleep 98765 < /dev/null > /dev/null 2>&1 &) ;;
       *7) (trap '' TERM HUP; (sleep 98765 < /dev/null > /dev/null 2>&1 &) &) ;;
@@ -78,8 +79,22 @@ check() {
     nothing_left "$scratch/round"
 }
 
+# Random moments, as many as rounds, in the time that an undisturbed run takes here.
+moments() {
+    cp -R "$scratch/batch" "$scratch/round"
+    read -r begin _ </proc/uptime
+    RAN=$scratch/whole.ran "$deja" run -C "$scratch/round" -j2 --quiet >/dev/null
+    read -r end _ </proc/uptime
+    rm -rf "$scratch/round"
+    settle whole.ran
+    moments=$(awk -v rounds="$rounds" -v seed="$seed" -v time="$(echo "$begin $end" | awk '{ print $2 - $1 }')" 'BEGIN {
+        srand(seed)
+        for (i = 0; i < rounds; i++) printf "%.3f ", rand() * time
+    }')
+}
+
 expected
-moments=$(awk -v rounds="$rounds" -v seed="$seed" 'BEGIN { srand(seed); for (i = 0; i < rounds; i++) printf "%.3f ", rand() * 0.3 }')
+moments
 round=0
 answered=0
 for after in $moments; do

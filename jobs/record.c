@@ -334,7 +334,7 @@ void record_finish(record *r, const flow_totals *totals, int exit_status)
         (!first && run_folder_tell(&r->folder, totals, deja_wall_ns(r->options.clock), &err))) {
         give_up(r, &err);
     }
-    runs_prune(r->folder.runs_fd, RUNS_KEEP, RUNS_SLACK);
+    runs_prune(r->folder.runs_fd, deja_wall_ns(r->options.clock));
 }
 
 static void close_fd(int fd)

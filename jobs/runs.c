@@ -2,12 +2,14 @@
 #include "runs.h"
 #include "stamp.h"
 #include <deja/cleanup.h>
+#include <deja/clock.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 enum { OLDEST = 40 }; /* candidates looked at in one go: more than are removed, as some may live */
 
@@ -126,20 +128,35 @@ static void remember_old(oldest *o, const char *id)
     memcpy(o->ids[at], id, strlen(id) + 1); /* runs_is_id has seen that it fits */
 }
 
-unsigned runs_prune(int folder_fd, unsigned keep, unsigned slack)
+/* A folder has a link for each folder in it, and two of its own; btrfs says 1. */
+static int is_time_to_look(int folder_fd)
+{
+    struct stat st;
+    if (fstat(folder_fd, &st) || st.st_nlink < 2)
+        return 1;
+    size_t folders = (size_t)st.st_nlink - 2;
+    return folders > RUNS_KEEP && folders % RUNS_PRUNE_STEP == 0;
+}
+
+unsigned runs_prune(int folder_fd, int64_t now_ns)
 {
     oldest old = {.count = 0};
+    char young[RUNS_ID];
+    if (!is_time_to_look(folder_fd))
+        return 0;
     AUTO_DIR DIR *dir = open_dir(folder_fd, ".");
     if (!dir)
         return 0;
     for (struct dirent *e; (e = readdir(dir));)
         if (runs_is_id(e->d_name))
             remember_old(&old, e->d_name);
+    runs_id(young, now_ns - RUNS_YOUNG_S * DEJA_S_NS, 0, 0);
     unsigned removed = 0;
-    if (old.total <= (size_t)keep + slack)
-        return 0;
-    for (size_t i = 0; i < old.count && old.total - removed > keep && removed < RUNS_PRUNE_MOST; i++)
+    for (size_t i = 0; i < old.count && removed < RUNS_PRUNE_MOST && old.total - removed > RUNS_KEEP; i++) {
+        if (strcmp(old.ids[i], young) >= 0 && old.total - removed <= RUNS_MOST)
+            break;
         if (!runs_alive(folder_fd, old.ids[i], NULL) && remove_folder(folder_fd, old.ids[i], 1) == 0)
             removed++;
+    }
     return removed;
 }

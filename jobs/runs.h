@@ -7,10 +7,13 @@
 #include <deja/buffer.h>
 
 #define RUNS_KEEP 100 /* folders that stay */
-#define RUNS_SLACK                                                                                           \
-    24 /* so many more are let be, so that only one run in 25 has the work of removing old ones */
-#define RUNS_PRUNE_MOST 32 /* folders removed in one go: work that a run's user waits for */
-#define RUNS_ID         64 /* bytes of an id, its NUL included */
+#define RUNS_YOUNG_S                                                                                         \
+    600 /* seconds; younger ones stay, too, or a loop of short runs would remove what it has just made: ext4 \
+           is slow to make files while it avoids recently freed inodes */
+#define RUNS_MOST       2000 /* but never more than these */
+#define RUNS_PRUNE_STEP 25   /* so many new ones before old ones are looked for again */
+#define RUNS_PRUNE_MOST 32   /* folders removed in one go: work that a run's user waits for */
+#define RUNS_ID         64   /* bytes of an id, its NUL included */
 #define RUNS_STATE_SIZE 4096
 
 /* First bytes of the file `state`: readers may map it. Integers in the machine's own order: it is read on
@@ -34,8 +37,11 @@ int runs_alive(int folder_fd, const char *id, runs_state *ret);
  */
 void runs_living(const char *folder, const char *except, deja_buffer *b);
 
-/* When there are more than `keep + slack` runs: removes the oldest down to `keep`, RUNS_PRUNE_MOST of them at
-   most, never one that lives. Returns how many. */
-unsigned runs_prune(int folder_fd, unsigned keep, unsigned slack);
+/*
+ * Removes the oldest runs down to RUNS_KEEP, with the limits above; never one that lives. Looks only when the
+ * number of folders is a multiple of RUNS_PRUNE_STEP (where the file system tells it by st_nlink, else
+ * always). Returns how many went.
+ */
+unsigned runs_prune(int folder_fd, int64_t now_ns);
 
 #endif

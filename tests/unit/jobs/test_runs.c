@@ -9,6 +9,7 @@
 #include "runs.h"
 #include "scratch.h"
 #include <deja/clock.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
@@ -107,27 +108,58 @@ static void test_runs__the_living_are_named_with_their_pids(void **state)
     close(three);
 }
 
+static size_t count_runs(void)
+{
+    size_t n = 0;
+    DIR *dir = opendir(".");
+    assert_non_null(dir);
+    for (struct dirent *e; (e = readdir(dir));)
+        n += runs_is_id(e->d_name) != 0;
+    closedir(dir);
+    return n;
+}
+
+/* One run each second from `from` on; the first one lives when `alive`. Returns its descriptor. */
+static int make_runs(int from, int count, int alive)
+{
+    char id[RUNS_ID];
+    int first = -1;
+    for (int i = 0; i < count; i++) {
+        runs_id(id, (int64_t)(from + i) * DEJA_S_NS, 1, 0);
+        int fd = make_run(id, alive && i == 0);
+        if (i == 0)
+            first = fd;
+        else
+            close(fd);
+    }
+    return first;
+}
+
 static void test_runs__prune_takes_the_oldest_that_do_not_live(void **state)
 {
     char id[RUNS_ID];
     (void)state;
     int folder = open_here();
-    int fds[10];
-    for (int i = 0; i < 10; i++) {
-        runs_id(id, (int64_t)(i + 1) * DEJA_S_NS, 1, 0);
-        fds[i] = make_run(id, i == 0);
-    }
+    int first = make_runs(1, RUNS_KEEP + 24, 1);
     assert_int_equal(mkdir("other", 0700), 0);
-    assert_int_equal(runs_prune(folder, 10, 0), 0);
-    assert_int_equal(runs_prune(folder, 7, 3), 0);
-    assert_int_equal(runs_prune(folder, 8, 1), 2);
-    assert_int_equal(runs_prune(folder, 2, 0), 6);
-    for (int i = 0; i < 10; i++) {
-        runs_id(id, (int64_t)(i + 1) * DEJA_S_NS, 1, 0);
-        assert_int_equal(access(id, F_OK) == 0, i == 0 || i > 8);
-        close(fds[i]);
+    assert_int_equal(runs_prune(folder, (RUNS_YOUNG_S + 200) * DEJA_S_NS), 24);
+    assert_int_equal(count_runs(), RUNS_KEEP);
+    for (int i = 1; i <= RUNS_KEEP + 24; i++) {
+        runs_id(id, i * DEJA_S_NS, 1, 0);
+        assert_int_equal(access(id, F_OK) == 0, i == 1 || i > 25);
     }
     assert_int_equal(access("other", F_OK), 0);
+    close(first);
+    close(folder);
+}
+
+static void test_runs__prune_leaves_young_ones(void **state)
+{
+    (void)state;
+    int folder = open_here();
+    close(make_runs(1, RUNS_KEEP + RUNS_PRUNE_STEP, 0));
+    assert_int_equal(runs_prune(folder, 200 * DEJA_S_NS), 0);
+    assert_int_equal(runs_prune(folder, (RUNS_YOUNG_S + 4) * DEJA_S_NS), 3);
     close(folder);
 }
 
@@ -139,8 +171,9 @@ static void test_runs__prune_follows_no_links(void **state)
     assert_int_equal(mkdir("precious/x", 0700), 0);
     assert_int_equal(symlink("precious", "20261120-092329.005-1"), 0);
     close(make_run("20261120-092329.005-2", 0));
+    close(make_runs(2000000000, RUNS_KEEP + RUNS_PRUNE_STEP - 2, 0));
     assert_int_equal(symlink("../precious", "20261120-092329.005-2/link"), 0);
-    runs_prune(folder, 0, 0);
+    runs_prune(folder, INT64_C(3000000000) * DEJA_S_NS);
     assert_int_equal(access("precious/x", F_OK), 0);
     assert_int_not_equal(access("20261120-092329.005-2", F_OK), 0);
     close(folder);
@@ -156,6 +189,7 @@ int main(void)
         CASE(test_runs__a_run_lives_while_its_lock_is_held),
         CASE(test_runs__the_living_are_named_with_their_pids),
         CASE(test_runs__prune_takes_the_oldest_that_do_not_live),
+        CASE(test_runs__prune_leaves_young_ones),
         CASE(test_runs__prune_follows_no_links),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,9 +16,18 @@
 #define INLINE_BYTES (64 * 1024) /* to read in the caller: some 20 us from the page cache */
 #define OPEN_BYTES   4096        /* what opening a file costs, in bytes read instead */
 
+/* Times of the inode's own changes are left out: a job may well link to its input. */
+static uint64_t stamp_of(const struct stat *st)
+{
+    uint64_t values[] = {(uint64_t)st->st_dev, (uint64_t)st->st_ino, (uint64_t)st->st_size,
+                         (uint64_t)st->st_mtim.tv_sec, (uint64_t)st->st_mtim.tv_nsec};
+    return deja_hash64(values, sizeof values);
+}
+
 static int fail_item(deja_digest_item *item, int sys_errno)
 {
     memset(&item->content, 0, sizeof item->content);
+    item->stamp = 0;
     item->sys_errno = sys_errno;
     return sys_errno;
 }
@@ -44,6 +53,7 @@ static int answer(statmem *m, int root_fd, deja_digest_item *item, struct stat *
         return 1;
     }
     item->sys_errno = 0;
+    item->stamp = stamp_of(st);
     return statmem_find(m, st, &item->content, NULL);
 }
 
@@ -141,6 +151,7 @@ static int read_once(statmem *m, int fd, deja_digest_item *item)
     if (!same_file(&before, &after))
         return EAGAIN;
     item->content = content;
+    item->stamp = stamp_of(&before);
     statmem_note(m, &before, &content, began_ns, 0);
     return 0;
 }

@@ -285,8 +285,9 @@ static int seal_output(deja_cache *c, const deja_result *r, deja_output *o, piec
 
 static int is_changed(const deja_digest_item *was, const deja_digest_item *is)
 {
-    return was->sys_errno != is->sys_errno || was->content.kind != is->content.kind ||
-           was->content.size != is->content.size || !deja_hash_equal(&was->content.hash, &is->content.hash);
+    return was->sys_errno != is->sys_errno || was->stamp != is->stamp ||
+           was->content.kind != is->content.kind || was->content.size != is->content.size ||
+           !deja_hash_equal(&was->content.hash, &is->content.hash);
 }
 
 /* Finds the first input that is not as it was. 1 all were looked at, 0 one would have to be read and may not

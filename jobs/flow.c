@@ -51,8 +51,10 @@ static int probe_reads(active *a, deja_error *err)
 {
     for (size_t i = a->reads.has_program; i < a->reads.count; i++) {
         struct stat st;
-        int missing = fstatat(a->flow->batch->folder_fd, a->reads.items[i].path, &st, 0) < 0;
-        a->reads.items[i].sys_errno = missing ? errno : S_ISDIR(st.st_mode) ? EISDIR : 0;
+        deja_digest_item *item = &a->reads.items[i];
+        int flags = item->flags & DEJA_DIGEST_NO_FOLLOW ? AT_SYMLINK_NOFOLLOW : 0;
+        int missing = fstatat(a->flow->batch->folder_fd, item->path, &st, flags) < 0;
+        item->sys_errno = missing ? errno : S_ISDIR(st.st_mode) ? EISDIR : 0;
     }
     return reads_check(&a->reads, err);
 }
@@ -75,6 +77,7 @@ static int knows_program(active *a)
     if (!a->reads.has_program || !f->program.path || strcmp(f->program.path, a->reads.items[0].path) != 0)
         return 0;
     a->reads.items[0].content = f->program.content;
+    a->reads.items[0].stamp = f->program.stamp;
     return 1;
 }
 

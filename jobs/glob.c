@@ -244,8 +244,11 @@ static int read_folder(search *s, const folder *f)
     if (!dir)
         return deja_fail_errno(s->err, "read folder '%s'", shown(f->path));
     (void)deja_take_fd(fd);
+    size_t before = s->found_count + s->folder_count;
     int code = read_entries(s, f, dir);
     closedir(dir);
+    if (!code && s->tree && s->found_count + s->folder_count == before)
+        code = add_found(s, shown(f->path), GLOB_FOLDER);
     return code;
 }
 

@@ -14,7 +14,7 @@
 enum glob_type {
     GLOB_FILE,   /* a regular file */
     GLOB_LINK,   /* a symbolic link; from glob_find one that does not lead to a folder */
-    GLOB_FOLDER, /* only from glob_find with a pattern that ends with a slash */
+    GLOB_FOLDER, /* from glob_find with a pattern that ends with a slash; from glob_tree: an empty one */
     GLOB_SPECIAL /* a fifo, socket or device */
 };
 
@@ -51,9 +51,9 @@ int glob_match(const char *pattern, const char *path);
 int glob_find(int dirfd, const char *pattern, glob_list *ret, deja_error *err);
 
 /*
- * All files below `folder` (dot-files included; "a/" and "a" alike give "a/x", "." gives "x"), sorted. Links
- * are listed, never followed, but `folder` itself may be one. DEJA_ENOTFOUND when it is missing, DEJA_ETYPE
- * when it is no folder.
+ * All files below `folder` (dot-files included; "a/" and "a" alike give "a/x", "." gives "x"), and the
+ * folders without any entry, `folder` itself perhaps, sorted. Links are listed, never followed, but `folder`
+ * itself may be one. DEJA_ENOTFOUND when it is missing, DEJA_ETYPE when it is no folder.
  */
 int glob_tree(int dirfd, const char *folder, glob_list *ret, deja_error *err);
 

@@ -65,9 +65,7 @@ int outcome_reads_same(active *a)
         return 1;
     reads now = {0};
     int same = reads_list(&now, &a->job, a->program.len ? a->program.data : NULL, NULL) == 0 &&
-               now.count == a->reads.count && now.empty_count == a->reads.empty_count;
-    for (size_t i = 0; same && i < now.count; i++)
-        same = strcmp(now.items[i].path, a->reads.items[i].path) == 0;
+               reads_same_paths(&now, &a->reads);
     reads_done(&now);
     return same;
 }

@@ -10,6 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct reads_folder {
+    dev_t device;
+    ino_t inode;
+};
+
 static int out_of_memory(deja_error *err)
 {
     return deja_fail(err, DEJA_ENOMEM, "list of inputs: out of memory");
@@ -43,45 +48,73 @@ static int is_output(const job *j, const char *path)
     return 0;
 }
 
-/* A link counts by what it leads to; one that leads to no file counts as itself. */
-static uint32_t flags_of(const job *j, const char *path, unsigned char type)
+/* 1 when the folder that `st` is of was not followed before. */
+static int follow(reads *r, const struct stat *st, deja_error *err)
 {
-    struct stat st;
-    if (type != GLOB_LINK)
-        return 0;
-    int file = fstatat(j->batch->folder_fd, path, &st, 0) == 0 && S_ISREG(st.st_mode);
-    return file ? 0 : DEJA_DIGEST_NO_FOLLOW;
+    for (size_t i = 0; i < r->followed_count; i++)
+        if (r->followed[i].device == st->st_dev && r->followed[i].inode == st->st_ino)
+            return 0;
+    struct reads_folder *more = deja_grow(r->followed, r->followed_count, &r->followed_cap, sizeof *more);
+    if (!more)
+        return out_of_memory(err);
+    r->followed = more;
+    more[r->followed_count++] = (struct reads_folder){st->st_dev, st->st_ino};
+    return 1;
 }
 
-static int add_found(reads *r, job *j, const glob_list *list, const char *what, deja_error *err)
+/*
+ * What was found in a folder or by a pattern: a link to a file counts by the file; one that leads to nothing
+ * by its own text; one to a folder by its text and by what is in the folder, which goes to `ret_folder` to be
+ * listed.
+ */
+static int add_path(reads *r, job *j, const char *path, unsigned char type, const char **ret_folder,
+                    deja_error *err)
 {
-    for (size_t i = 0; i < list->count; i++) {
-        const char *path = list->paths[i];
-        if (list->types[i] == GLOB_SPECIAL)
-            return deja_fail(err, DEJA_ETYPE, "input '%s': '%s' is neither a file nor a link", what, path);
-        if (is_output(j, path))
-            return deja_fail(err, DEJA_EINVAL, "output '%s' is also an input, by '%s'", path, what);
-        const char *copy = deja_arena_dup(&j->arena, path, strlen(path));
-        if (!copy)
-            return out_of_memory(err);
-        int status = add_item(r, copy, flags_of(j, path, list->types[i]), err);
-        if (status < 0)
-            return status;
-    }
-    return 0;
+    struct stat st = {0};
+    const char *copy = deja_arena_dup(&j->arena, path, strlen(path));
+    *ret_folder = NULL;
+    if (!copy)
+        return out_of_memory(err);
+    if (type == GLOB_FOLDER)
+        return add_empty(r, copy, err);
+    int leads = type != GLOB_LINK || fstatat(j->batch->folder_fd, path, &st, 0) == 0;
+    int status = add_item(
+        r, copy, type == GLOB_LINK && !(leads && S_ISREG(st.st_mode)) ? DEJA_DIGEST_NO_FOLLOW : 0, err);
+    if (status == 0 && type == GLOB_LINK && leads && S_ISDIR(st.st_mode))
+        status = follow(r, &st, err);
+    if (status == 1)
+        *ret_folder = copy;
+    return status < 0 ? status : 0;
 }
 
+static int add_found(reads *r, job *j, const glob_list *list, const char *what, deja_error *err);
+
+/* All files below a folder, and below the folders that links in it lead to. */
 static int add_folder(reads *r, job *j, const char *path, deja_error *err)
 {
     glob_list list = {0};
     int status = glob_tree(j->batch->folder_fd, path, &list, err);
     if (status < 0)
         deja_fail_in(err, "input '%s/'", path);
-    else if (list.count == 0)
-        status = add_empty(r, path, err);
     else
         status = add_found(r, j, &list, path, err);
     glob_list_done(&list);
+    return status;
+}
+
+static int add_found(reads *r, job *j, const glob_list *list, const char *what, deja_error *err)
+{
+    int status = 0;
+    for (size_t i = 0; status == 0 && i < list->count; i++) {
+        const char *path = list->paths[i], *linked;
+        if (list->types[i] == GLOB_SPECIAL)
+            return deja_fail(err, DEJA_ETYPE, "input '%s': '%s' is neither a file nor a link", what, path);
+        if (is_output(j, path))
+            return deja_fail(err, DEJA_EINVAL, "output '%s' is also an input, by '%s'", path, what);
+        status = add_path(r, j, path, list->types[i], &linked, err);
+        if (status == 0 && linked)
+            status = add_folder(r, j, linked, err);
+    }
     return status;
 }
 
@@ -109,6 +142,11 @@ static int compare_items(const void *a, const void *b)
 {
     const deja_digest_item *x = a, *y = b;
     return strcmp(x->path, y->path);
+}
+
+static int compare_paths(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
 static void sort_inputs(reads *r, size_t first)
@@ -142,6 +180,8 @@ int reads_list(reads *ret, job *j, const char *program, deja_error *err)
             status = add_item(ret, in->path, 0, err);
     }
     sort_inputs(ret, first);
+    if (ret->empty_count > 1)
+        qsort(ret->empty, ret->empty_count, sizeof *ret->empty, compare_paths);
     return status;
 }
 
@@ -186,9 +226,22 @@ void reads_key(const reads *r, deja_key *key)
                              &(deja_content){.kind = DEJA_CONTENT_FOLDER, .hash = deja_hash_bytes("", 0)});
 }
 
+int reads_same_paths(const reads *a, const reads *b)
+{
+    if (a->count != b->count || a->empty_count != b->empty_count)
+        return 0;
+    for (size_t i = 0; i < a->count; i++)
+        if (strcmp(a->items[i].path, b->items[i].path) != 0)
+            return 0;
+    for (size_t i = 0; i < a->empty_count; i++)
+        if (strcmp(a->empty[i], b->empty[i]) != 0)
+            return 0;
+    return 1;
+}
+
 void reads_reset(reads *r)
 {
-    r->count = r->empty_count = 0;
+    r->count = r->empty_count = r->followed_count = 0;
     r->has_program = r->has_stdin = 0;
 }
 
@@ -196,6 +249,7 @@ void reads_done(reads *r)
 {
     deja_free(r->items);
     deja_free(r->empty);
+    deja_free(r->followed);
     *r = (reads){0};
 }
 

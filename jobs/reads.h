@@ -14,6 +14,8 @@ typedef struct reads {
     int has_stdin;      /* the next one is standard input */
     const char **empty; /* input folders in which there is no file */
     size_t empty_count, empty_cap;
+    struct reads_folder *followed; /* folders that links among the inputs lead to, each once */
+    size_t followed_count, followed_cap;
 } reads;
 
 /*
@@ -29,6 +31,9 @@ int reads_check(const reads *r, deja_error *err);
 
 /* Adds program, standard input and inputs to the key. */
 void reads_key(const reads *r, deja_key *key);
+
+/* 1 when both list the same paths. */
+int reads_same_paths(const reads *a, const reads *b);
 
 /* Empties it and keeps its memory. */
 void reads_reset(reads *r);

@@ -225,7 +225,9 @@ void walk_step_arith(walk *w)
 {
     char c = w->flat[w->i];
     if (walk_is_value(w, w->i)) {
-        walk_refuse(w, "inside an arithmetic '(( ))', which evaluates it; put it into a variable first");
+        walk_refuse(
+            w,
+            "inside an arithmetic '(( ))', which evaluates it, even by way of a variable; use [ ] or expr");
     } else if (c == '(') {
         walk_top(w)->depth++;
         w->i++;

@@ -17,7 +17,7 @@ static const char *refused_argument(const walk *w, const walk_frame *f)
 {
     switch (f->rule) {
     case SHELL_RULE_EVALUATES:
-        return "into the words of eval, let or trap, which evaluate it again; put it into a variable first";
+        return "into the words of eval, let or trap, which evaluate it again, even by way of a variable";
     case SHELL_RULE_NAMES:
     case SHELL_RULE_DECLARE:
         return "into the words of this builtin, which takes variable names; assign with a plain x=${{ ... }}";
@@ -65,7 +65,8 @@ static const char *refused_here(walk *w)
         if (f->kind == WALK_BRACE)
             return "inside '${ }'";
         if (f->kind == WALK_ARITH)
-            return "inside an arithmetic '(( ))', which evaluates it; put it into a variable first";
+            return "inside an arithmetic '(( ))', which evaluates it, even by way of a variable; use [ ] or "
+                   "expr";
         if (f->no_value)
             return "inside '$\"...\"'";
     }

@@ -208,6 +208,20 @@ static void test_flow__a_job_that_changes_its_input_is_not_kept(void **state)
     assert_int_equal(r->totals.not_kept, 0);
 }
 
+static void test_flow__an_input_that_changes_back_is_not_kept(void **state)
+{
+    (void)state;
+    write_file("in", "A");
+    run *r =
+        run_batch("version: 1\njobs:\n  a: {run: \"echo B > in; cat in; printf A > in\", inputs: [in]}\n",
+                  &defaults, "nfh");
+    assert_string_equal(r->events, "n:a f:a");
+    assert_string_equal(r->out, "B\n");
+    r = run_batch("version: 1\njobs:\n  a: {run: \"ln in hard; cat hard\", inputs: [in]}\n", &defaults,
+                  "nfh");
+    assert_string_equal(r->events, "f:a");
+}
+
 static void test_flow__same_key_runs_once(void **state)
 {
     (void)state;
@@ -361,6 +375,7 @@ int main(void)
         CASE(test_flow__failures_are_never_kept_and_their_outputs_go),
         CASE(test_flow__a_missing_output_is_a_failure),
         CASE(test_flow__a_job_that_changes_its_input_is_not_kept),
+        CASE(test_flow__an_input_that_changes_back_is_not_kept),
         CASE(test_flow__same_key_runs_once),
         CASE(test_flow__one_slot_keeps_batch_order),
         CASE(test_flow__dry_run_tells_and_does_nothing),

@@ -325,7 +325,12 @@ static void test_glob__a_tree_lists_every_file_and_follows_no_link(void **state)
     assert_int_equal(glob_tree(AT_FDCWD, "link/", &l, NULL), 0);
     list_is(&l, "link/.i/j.c link/e.c link/f.h link/g/h.c link/g/k/l.c link/up ", "tree link/");
     assert_int_equal(glob_tree(AT_FDCWD, "empty", &l, NULL), 0);
-    assert_int_equal(l.count, 0);
+    list_is(&l, "empty ", "tree empty");
+    assert_int_equal(l.types[0], GLOB_FOLDER);
+    assert_int_equal(mkdir("empty/inner", 0700), 0);
+    assert_int_equal(glob_tree(AT_FDCWD, "empty", &l, NULL), 0);
+    list_is(&l, "empty/inner ", "tree empty with an empty one");
+    assert_int_equal(rmdir("empty/inner"), 0);
     int fd = open("d/g", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     assert_int_equal(glob_tree(fd, ".", &l, NULL), 0);
     list_is(&l, "h.c k/l.c ", "tree .");

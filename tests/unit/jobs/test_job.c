@@ -218,24 +218,49 @@ static void test_reads__opens_patterns_and_folders_sorted_and_once(void **state)
     mkdir("d", 0700);
     mkdir("d/e", 0700);
     mkdir("empty", 0700);
+    mkdir("d/bare", 0700);
+    mkdir("away", 0700);
+    write_file("away/x", "");
     write_file("d/b", "");
     write_file("d/.h", "");
     write_file("d/e/new\nline", "");
     assert_int_equal(symlink("b", "d/link"), 0);
     assert_int_equal(symlink("nowhere", "d/dangling"), 0);
+    assert_int_equal(symlink("../away", "d/way"), 0);
+    assert_int_equal(symlink("../../d", "d/e/up"), 0);
     batch *b = load("version: 1\njobs:\n  a: {run: x, stdin: d/b, inputs: [z, d/, \"d/?\", empty/]}\n");
     job j = render(b, "a", 0);
     reads r = {0};
     deja_error err;
     assert_int_equal(reads_list(&r, &j, "/bin/x", &err), 0);
-    const char *const paths[] = {"/bin/x",     "d/b",           "d/.h",   "d/b",
-                                 "d/dangling", "d/e/new\nline", "d/link", "z"};
-    assert_int_equal(r.count, sizeof paths / sizeof *paths);
-    for (size_t i = 0; i < r.count; i++)
+    const char *const paths[] = {"/bin/x",
+                                 "d/b",
+                                 "d/.h",
+                                 "d/b",
+                                 "d/dangling",
+                                 "d/e/new\nline",
+                                 "d/e/up",
+                                 "d/e/up/.h",
+                                 "d/e/up/b",
+                                 "d/e/up/dangling",
+                                 "d/e/up/e/new\nline",
+                                 "d/e/up/e/up",
+                                 "d/e/up/link",
+                                 "d/e/up/way",
+                                 "d/e/up/way/x",
+                                 "d/link",
+                                 "d/way",
+                                 "z"};
+    for (size_t i = 0; i < r.count && i < sizeof paths / sizeof *paths; i++)
         assert_string_equal(r.items[i].path, paths[i]);
+    assert_int_equal(r.count, sizeof paths / sizeof *paths);
     assert_int_equal(r.items[4].flags, DEJA_DIGEST_NO_FOLLOW);
-    assert_int_equal(r.items[6].flags, 0);
-    assert_int_equal(r.empty_count, 1);
+    assert_int_equal(r.items[15].flags, 0);
+    assert_int_equal(r.items[16].flags, DEJA_DIGEST_NO_FOLLOW);
+    assert_int_equal(r.empty_count, 3);
+    assert_string_equal(r.empty[0], "d/bare");
+    assert_string_equal(r.empty[1], "d/e/up/bare");
+    assert_string_equal(r.empty[2], "empty");
     reads_done(&r);
     job_done(&j);
     batch_free(b);

@@ -57,6 +57,7 @@ typedef struct walk_frame {
     unsigned in_word : 1;    /* a word is at hand */
     unsigned plain : 1;      /* nothing in it is quoted or expanded */
     unsigned redirect : 1;   /* the next word is the target of a redirection */
+    unsigned duplicate : 1;  /* ... of >& or <& */
     unsigned dash_v : 1;     /* the word before is -v: a name follows */
     unsigned options : 1;    /* the command has options */
     unsigned arithmetic : 1; /* the clause compares numbers */

@@ -116,6 +116,7 @@ static void ampersand(walk *w)
             walk_begin_command(f);
         f->pos = f->pos == POS_KEYWORD ? POS_UNSURE : f->pos;
         f->redirect = 1;
+        f->duplicate = 0;
         w->i += walk_peek(w, 2) == '>' ? 3 : 2;
     } else {
         w->i += walk_peek(w, 1) == '&' ? 2 : 1;
@@ -159,11 +160,13 @@ static void redirection(walk *w)
         if (w->family == SHELL_SH)
             walk_lost(w, "'<<<'");
         f->redirect = 1;
+        f->duplicate = 0;
         w->i += 3;
     } else if (c == '<' && d == '<') {
         walk_open_heredoc(w);
     } else {
         f->redirect = 1;
+        f->duplicate = d == '&';
         w->i += walk_one_of(d, ">&|") ? 2 : 1;
     }
 }

@@ -69,6 +69,8 @@ static const char *refused_here(walk *w)
                    "expr";
         if (f->no_value)
             return "inside '$\"...\"'";
+        if (f->redirect && f->duplicate)
+            return "after '>&' or '<&', whose word bash expands once more, quoted or not; use '>'";
     }
     return refused_in(w, walk_context_of(w));
 }

@@ -120,7 +120,8 @@ void fields_params(deja_buffer *b, const char *key, const batch_job *def, uint32
 {
     uint32_t indices[64];
     json_open(b, key, '{');
-    if (def->matrix && def->matrix->count && def->matrix->count <= sizeof indices / sizeof indices[0]) {
+    if (def->matrix && def->expanded && def->matrix->count &&
+        def->matrix->count <= sizeof indices / sizeof indices[0]) {
         DEJA_AUTO_BUFFER deja_buffer value = {0};
         matrix_indices(def->matrix, index, indices);
         for (size_t i = 0; i < def->matrix->count; i++) {

@@ -433,7 +433,7 @@ void job_name(deja_buffer *b, const batch_job *def, uint32_t index)
 {
     deja_buffer_add_string(b, def->name);
     const matrix *m = def->matrix;
-    if (m->count == 0)
+    if (m->count == 0 || !def->expanded)
         return;
     uint32_t stride = 1;
     for (size_t i = 1; i < m->count; i++)

@@ -78,8 +78,8 @@ void active_enter(active *a, stage s)
 {
     flow *f = a->flow;
     active_list *from = list_of(f, a->stage), *to = list_of(f, s);
-    f->preparing -= a->stage <= RESTORING;
-    f->preparing += s <= RESTORING;
+    f->preparing -= a->stage <= REREADING;
+    f->preparing += s <= REREADING;
     a->stage = s;
     if (from == to)
         return;
@@ -134,6 +134,8 @@ static int ancestor_has(const flow *f, const deja_hash *what)
     const char *claims = environment_get(f->options.environment, "DEJA_CLAIMS");
     if (!claims)
         return 0;
+    if (strcmp(claims, "*") == 0)
+        return 1;
     char hex[DEJA_HASH_HEX];
     deja_hash_hex(what, hex);
     return strstr(claims, hex) != NULL;
@@ -184,7 +186,7 @@ void active_release(active *a)
     if (claims_key(a))
         deja_claim_release(a->flow->options.claims, &a->key);
     release_outputs(a, a->job.output_count);
-    a->claimed = 0;
+    a->claimed = a->looked_again = 0;
 }
 
 void active_retire(active *a)
@@ -196,7 +198,7 @@ void active_retire(active *a)
     deja_entry_free(a->entry);
     a->entry = NULL;
     list_remove(list_of(f, a->stage), a);
-    f->preparing -= a->stage <= RESTORING;
+    f->preparing -= a->stage <= REREADING;
     a->next = f->idle;
     f->idle = a;
 }

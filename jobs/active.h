@@ -13,6 +13,7 @@ typedef enum stage {
     LOOKING,   /* waits for the next lookup */
     CHECKING,  /* a hit: are its outputs right already? */
     RESTORING, /* a hit: outputs are put in place */
+    REREADING, /* a hit: outputs that stay as they were edited are hashed for the jobs that need it */
     MISSED,    /* waits for a slot */
     ASIDE,     /* somebody else has a claim, or processes are short: asks again later */
     RUNNING,
@@ -36,6 +37,7 @@ typedef struct active {
     deja_restore restore;
     uint8_t *restored; /* deja_restored of each output of the entry */
     size_t restored_cap;
+    int left_unknown;                     /* an edited output cannot be read */
     int claimed;                          /* key and outputs */
     int looked_again;                     /* after claiming */
     int64_t aside_ns;                     /* how long it was set aside last; 0: never */
@@ -61,7 +63,7 @@ struct flow {
     active_list looking, missed, aside;
     active_list busy;       /* with the cache or running */
     active *idle;           /* to be used again, linked by `next` */
-    size_t preparing;       /* actives whose fate is not known yet: HASHING to RESTORING */
+    size_t preparing;       /* actives whose fate is not known yet: HASHING to REREADING */
     int more;               /* the last step left work that needs no waiting */
     int64_t short_since_ns; /* the runner could not start a job for want of processes or descriptors; 0: it
                                could */

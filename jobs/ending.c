@@ -80,7 +80,7 @@ static void answer(active *a, flow_event *event)
     a->flow->totals.saved_ns += e->wall_ns;
     if (a->job.def->needed)
         left = keying_left(e->outputs, e->output_count, &e->out.content);
-    settle(a, PLAN_LEFT, a->job.def->needed ? &left : NULL);
+    settle(a, PLAN_LEFT, a->job.def->needed && !a->left_unknown ? &left : NULL);
     end(a, &a->flow->totals.hits, event);
 }
 

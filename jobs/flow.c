@@ -16,6 +16,7 @@
 #include "keying.h"
 #include "launch.h"
 #include "outcome.h"
+#include "outputs.h"
 #include <deja/cleanup.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -59,7 +60,17 @@ static int probe_reads(active *a, deja_error *err)
     return reads_check(&a->reads, err);
 }
 
-/* Jobs mostly run the same program: within one step of the flow it is looked at once. */
+/* What is remembered of programs holds within one step of the flow, and until a job ends, which may have made
+ * or replaced one. */
+static void forget_programs(flow *f)
+{
+    f->program.path = NULL;
+    deja_buffer_clear(&f->looked_up);
+    deja_buffer_clear(&f->looked_up_file);
+    deja_buffer_clear(&f->executable);
+}
+
+/* Jobs mostly run the same program: it is looked at once. */
 static void remember_program(active *a)
 {
     flow *f = a->flow;
@@ -93,7 +104,7 @@ static void finish_hashing(active *a)
     if (status < 0)
         ending_never_ran(a, -1, &err);
     else
-        active_enter(a, a->flow->options.lookup ? LOOKING : MISSED);
+        active_enter(a, a->keyed && a->flow->options.lookup ? LOOKING : MISSED);
 }
 
 static void begin_hashing(active *a)
@@ -162,6 +173,17 @@ static int take(flow *f)
 
 /* ---- lookup ---- */
 
+static void say_waiting(active *a)
+{
+    DEJA_AUTO_BUFFER deja_buffer reason = {0};
+    flow_event event = active_event(a, FLOW_WAITING);
+    for (active *b = a->flow->busy.first; b && reason.len == 0; b = b->next)
+        if (b != a && b->claimed && a->keyed && b->keyed && deja_hash_equal(&a->key, &b->key))
+            deja_buffer_addf(&reason, "'%s' makes the same", active_name(b));
+    event.reason = reason.len ? deja_buffer_string(&reason) : NULL;
+    active_tell(a->flow, &event);
+}
+
 static void set_aside(active *a)
 {
     int64_t now = deja_monotonic_ns(NULL);
@@ -173,8 +195,7 @@ static void set_aside(active *a)
     a->ask_again_ns = now + a->aside_ns;
     if (!a->said_waiting && now - a->aside_since_ns > ASIDE_SAY_NS) {
         a->said_waiting = 1;
-        flow_event event = active_event(a, FLOW_WAITING);
-        active_tell(a->flow, &event);
+        say_waiting(a);
     }
     deja_entry_free(a->entry);
     a->entry = NULL;
@@ -245,7 +266,7 @@ static int must_wait_its_turn(const flow *f, const active *a)
     if (f->options.slots > 1 || f->preparing == 0)
         return 0;
     for (const active *b = f->busy.first; b && active_comes_before(b, a); b = b->next)
-        if (b->stage <= RESTORING)
+        if (b->stage <= REREADING)
             return 1;
     return f->looking.first && active_comes_before(f->looking.first, a);
 }
@@ -299,10 +320,10 @@ static void start(active *a)
         wait_for_resources(a);
         return;
     }
-    f->short_since_ns = 0;
     if (status < 0) {
         ending_never_ran(a, exit_status, &err);
     } else {
+        f->short_since_ns = 0;
         active_enter(a, RUNNING);
         f->totals.running++;
         flow_event event = active_event(a, FLOW_STARTED);
@@ -365,12 +386,23 @@ static void finish_changed(active *a)
     ending_unfit(a, deja_buffer_string(&text));
 }
 
+/* It was to be kept, but what a needed job left is not known: without a key there is no place for it. */
+static void finish_unkept(active *a)
+{
+    if (is_cached(a) && a->flow->options.store && !a->keyed)
+        ending_not_kept(a, "what a job left that it needs is not known");
+    else
+        ending_ran(a);
+}
+
 static void finish_seal(active *a)
 {
     deja_result *r = &a->result;
     int status = r->step.status;
-    if (status == DEJA_ENOTFOUND || status == DEJA_ETYPE) {
-        ending_failed(a, &r->step.error);
+    deja_error why;
+    if (status < 0 &&
+        outputs_check(&a->job, &why) < 0) { /* not the cache's fault: they went since it ended */
+        ending_failed(a, &why);
         return;
     }
     deja_hash left = keying_left(r->outputs, r->output_count, &r->out_content);
@@ -378,7 +410,7 @@ static void finish_seal(active *a)
     if (status < 0)
         ending_not_kept(a, r->step.error.text);
     else if (r->flags & DEJA_RESULT_NO_KEEP)
-        ending_ran(a);
+        finish_unkept(a);
     else if (a->outcome.out.error || a->outcome.err.error)
         ending_not_kept(a, "its output could not be spooled");
     else if (r->changed_input || !outcome_reads_same(a))
@@ -408,14 +440,15 @@ static void finish_process(active *a, const deja_outcome *outcome)
     a->outcome = *outcome;
     f->totals.running--;
     f->start_again_ns = 0;
-    int keep = is_cached(a) && f->options.store;
+    forget_programs(f);
+    int keep = a->keyed && f->options.store;
     if (outcome_judge(a, &why) < 0) {
         ending_failed(a, &why);
     } else if (keep || (f->options.cache && a->job.def->needed)) {
         begin_seal(a, keep);
     } else {
         ending_settle(a, NULL);
-        ending_ran(a);
+        finish_unkept(a);
     }
 }
 
@@ -425,7 +458,7 @@ static void advance(active *a)
 {
     if (a->stage == HASHING)
         finish_hashing(a);
-    else if (a->stage == CHECKING || a->stage == RESTORING)
+    else if (a->stage >= CHECKING && a->stage <= REREADING)
         advance_hit(a);
     else if (a->stage == SEALING)
         finish_seal(a);
@@ -480,26 +513,23 @@ static int only_commits(const flow *f)
     return 1;
 }
 
-int flow_open(flow **ret, batch *b, const flow_options *options, deja_error *err)
+int flow_open(flow **ret, batch *b, plan *p, const flow_options *options, deja_error *err)
 {
     flow *f = deja_calloc(1, sizeof *f);
     if (!f)
         return deja_fail(err, DEJA_ENOMEM, "start run: out of memory");
     f->batch = b;
+    f->plan = p;
     f->options = *options;
-    int status = plan_open(&f->plan, b, options->selected, err);
-    if (status < 0)
-        deja_free(f);
-    else
-        *ret = f;
-    return status;
+    *ret = f;
+    return 0;
 }
 
 /* Ends after each group of taken instances, so that the caller can look after signals and the terminal. */
 void flow_step(flow *f)
 {
     int worked;
-    f->program.path = NULL;
+    forget_programs(f);
     do {
         worked = collect_steps(f);
         worked |= collect_outcomes(f);
@@ -600,7 +630,6 @@ void flow_close(flow *f)
     if (!f)
         return;
     deja_runner_close(f->runner);
-    plan_close(f->plan);
     active_free_idle(f);
     deja_buffer_done(&f->environment);
     deja_buffer_done(&f->program_path);

@@ -5,7 +5,7 @@
  * and tells one listener what happens. It never hashes, copies or syncs itself, and it never blocks but in
  * flow_wait.
  *
- *     flow_open();
+ *     plan_open(), flow_open();
  *     while (!flow_finished(f))
  *         flow_step(f), flow_wait(f, ...);
  *     flow_close();
@@ -13,7 +13,7 @@
  * One thread.
  */
 #include "batch.h"
-#include "job.h"
+#include "plan.h"
 #include <deja/cache.h>
 #include <deja/claim.h>
 #include <deja/runner.h>
@@ -81,9 +81,7 @@ typedef struct flow_options {
     int store;                  /* keep results (0: readonly) */
     int dry_run;
     int keep_edited;
-    int stop_at_failure;     /* start nothing after the first failure */
-    const uint8_t *selected; /* per job of the batch: 1 to run it; needed ones are selected by the caller too.
-                                NULL: all */
+    int stop_at_failure;            /* start nothing after the first failure */
     const char *const *environment; /* of the caller, NULL-terminated "NAME=value" */
     const char *run_id;             /* for DEJA_RUN */
     const sigset_t *signal_mask;    /* of jobs; NULL: the caller's when the first one starts */
@@ -94,9 +92,8 @@ typedef struct flow_options {
     void *context;
 } flow_options;
 
-/* Borrows batch and options' pointers until flow_close. Checks that no two jobs make one output and none is
- * its own input. */
-int flow_open(flow **ret, batch *b, const flow_options *options, deja_error *err);
+/* Borrows batch, plan (fresh) and options' pointers until flow_close. DEJA_ENOMEM. */
+int flow_open(flow **ret, batch *b, plan *p, const flow_options *options, deja_error *err);
 
 /* Does all that can be done now without waiting. */
 void flow_step(flow *f);

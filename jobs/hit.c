@@ -51,6 +51,43 @@ static void say_restored(active *a)
     }
 }
 
+static int has_kept(const active *a)
+{
+    for (size_t i = 0; i < a->entry->output_count; i++)
+        if (a->restored[i] == DEJA_RESTORED_KEPT)
+            return 1;
+    return 0;
+}
+
+static hit_state finish_rereading(active *a)
+{
+    for (size_t i = 0; i < a->entry->output_count; i++) {
+        a->left_unknown |= a->digest.items[i].sys_errno != 0;
+        a->entry->outputs[i].stored.content = a->digest.items[i].content;
+    }
+    a->left_unknown |= a->digest.step.status < 0;
+    return HIT_ANSWERED;
+}
+
+/* Its outputs are in place. Where edited ones stay, jobs that need it depend on these, not on the entry. */
+static hit_state answered(active *a)
+{
+    size_t count = a->entry->output_count;
+    if (!a->job.def->needed || !has_kept(a))
+        return HIT_ANSWERED;
+    deja_digest_item *items = deja_arena_alloc(&a->job.arena, count * sizeof *items);
+    if (!items) {
+        a->left_unknown = 1;
+        return HIT_ANSWERED;
+    }
+    for (size_t i = 0; i < count; i++)
+        items[i] = (deja_digest_item){.path = a->entry->outputs[i].path, .flags = DEJA_DIGEST_NO_FOLLOW};
+    a->digest = (deja_digest){
+        .step = {.user = a}, .root_fd = a->flow->batch->folder_fd, .items = items, .count = count};
+    active_enter(a, REREADING);
+    return deja_digest_begin(a->flow->options.cache, &a->digest) != 0 ? finish_rereading(a) : HIT_PENDING;
+}
+
 static hit_state finish_restore(active *a)
 {
     int status = a->restore.step.status;
@@ -59,7 +96,7 @@ static hit_state finish_restore(active *a)
     if (status < 0)
         return HIT_FAILED;
     say_restored(a);
-    return HIT_ANSWERED;
+    return answered(a);
 }
 
 static hit_state finish_check(active *a)
@@ -67,7 +104,7 @@ static hit_state finish_check(active *a)
     if (a->restore.step.status < 0)
         return HIT_MISS;
     if (a->flow->options.dry_run || all_right(a))
-        return HIT_ANSWERED;
+        return answered(a);
     if (!a->claimed && !active_claim(a))
         return HIT_HELD;
     return begin(a, RESTORING, 0) ? finish_restore(a) : HIT_PENDING;
@@ -79,6 +116,8 @@ hit_state hit_advance(active *a)
         return finish_check(a);
     if (a->stage == RESTORING)
         return finish_restore(a);
+    if (a->stage == REREADING)
+        return finish_rereading(a);
     if (!job_is_ok_status(a->job.def, a->entry->exit_status) || make_room(a) < 0)
         return HIT_MISS;
     return begin(a, CHECKING, DEJA_RESTORE_CHECK_ONLY) ? finish_check(a) : HIT_PENDING;

@@ -14,8 +14,8 @@ typedef enum hit_state {
     HIT_FAILED,   /* the outputs cannot be put in place: a->restore.step.error */
 } hit_state;
 
-/* Begins with a->entry (stage LOOKING or MISSED), goes on after a finished step (stage CHECKING or
- * RESTORING). */
+/* Begins with a->entry (stage LOOKING or MISSED), goes on after a finished step (stage CHECKING, RESTORING
+ * or REREADING). Once answered, the contents in a->entry->outputs are those in place. */
 hit_state hit_advance(active *a);
 
 #endif

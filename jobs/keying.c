@@ -32,16 +32,20 @@ static void add_command(active *a)
         deja_key_add_string(k, DEJA_FIELD_SHELL, "", a->job.def->shell[i]);
 }
 
-static void add_needs(active *a)
+/* 0 when what one of them left is not known. */
+static int add_needs(active *a)
 {
     const batch_job *def = a->job.def;
     for (size_t i = 0; i < def->need_count; i++) {
         if (def->needs[i].order_only)
             continue;
+        deja_hash left;
         const batch_job *needed = &a->flow->batch->jobs[def->needs[i].job];
-        deja_hash left = plan_left(a->flow->plan, needed);
+        if (!plan_left(a->flow->plan, needed, &left))
+            return 0;
         deja_key_add(&a->encoding, DEJA_FIELD_NEED, needed->name, &left, sizeof left);
     }
+    return 1;
 }
 
 static int is_constant(const batch_job *def)
@@ -106,7 +110,8 @@ int keying_make(active *a, deja_error *err)
     reads_key(&a->reads, k);
     for (size_t i = 0; i < a->job.output_count; i++)
         deja_key_add_string(k, DEJA_FIELD_OUTPUT, a->job.outputs[i].name, a->job.outputs[i].path);
-    add_needs(a);
+    if (!add_needs(a))
+        return 0;
     if (deja_key_finish(k, &a->key) < 0)
         return deja_fail(err, DEJA_ENOMEM, "key of the job: out of memory");
     a->keyed = 1;

@@ -5,7 +5,8 @@
  */
 #include "active.h"
 
-/* Writes a->encoding and a->key; what the job reads is hashed, the jobs that it needs are settled. */
+/* Writes a->encoding and a->key; what the job reads is hashed, the jobs that it needs are settled. Where it
+ * is not known what one of them left, there is no key: a->keyed stays 0. */
 int keying_make(active *a, deja_error *err);
 
 /* What a job left is the contents of its outputs, or its standard output where it has none. */

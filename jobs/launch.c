@@ -70,6 +70,9 @@ static int open_runner(flow *f, deja_error *err)
     return deja_runner_open(&f->runner, &options, err);
 }
 
+/* Claims are listed up to here; a string of the environment can have 128 KiB (execve(2)). */
+enum { CLAIMS_MOST = 1000 };
+
 static void add_claim(deja_buffer *list, const deja_hash *what)
 {
     char hex[DEJA_HASH_HEX];
@@ -77,10 +80,16 @@ static void add_claim(deja_buffer *list, const deja_hash *what)
     deja_buffer_addf(list, "%s%s", list->len ? "," : "", hex);
 }
 
-/* What a deja inside the job need not wait for: the claims of this job and of all around it. */
+/* What a deja inside the job need not wait for: the claims of this job and of all around it. "*": there are
+ * more than can be listed, and it need not wait for any. */
 static void list_claims(active *a, deja_buffer *ret)
 {
     const char *outer = environment_get(a->flow->options.environment, "DEJA_CLAIMS");
+    size_t outer_count = outer ? strlen(outer) / DEJA_HASH_HEX : 0;
+    if ((outer && strcmp(outer, "*") == 0) || outer_count + a->job.output_count > CLAIMS_MOST) {
+        deja_buffer_add_string(ret, "*");
+        return;
+    }
     deja_buffer_add_string(ret, outer ? outer : "");
     if (a->keyed)
         add_claim(ret, &a->key);

@@ -20,12 +20,12 @@ uint64_t outputs_path_hash(const char *path)
     return deja_hash64(path, strlen(path));
 }
 
-int outputs_index_has_hash(const outputs_index *x, uint64_t hash)
+int outputs_index_has(const outputs_index *x, uint64_t hash, int64_t maker)
 {
     if (x->cap == 0)
         return 0;
     for (size_t at = hash & (x->cap - 1); x->slots[at].job; at = (at + 1) & (x->cap - 1))
-        if (x->slots[at].hash == hash)
+        if (x->slots[at].hash == hash && (maker < 0 || x->slots[at].job == maker + 1))
             return 1;
     return 0;
 }
@@ -93,18 +93,38 @@ static int fail_twice(const batch *b, const job *j, const job_output *out, uint3
                        deja_buffer_string(&other), deja_buffer_string(&mine), out->path);
 }
 
+static int is_below(const char *folder, const char *path)
+{
+    size_t len = strlen(folder);
+    if (strcmp(folder, ".") == 0 || strcmp(folder, "/") == 0)
+        return 1;
+    return strncmp(path, folder, len) == 0 && path[len] == '/';
+}
+
+int outputs_match(const job_input *in, const char *path)
+{
+    if ((in->path[0] == '/') != (path[0] == '/'))
+        return 0;
+    return in->pattern  ? glob_match(in->path, path)
+           : in->folder ? is_below(in->path, path)
+                        : strcmp(in->path, path) == 0;
+}
+
+/* Paths are relative where they lie in the batch's folder, but a pattern or a folder around that is not. */
+static int is_read_by(const job *j, const job_input *in, const char *path)
+{
+    if (in->path[0] != '/' || path[0] == '/')
+        return outputs_match(in, path);
+    DEJA_AUTO_BUFFER deja_buffer full = {0};
+    deja_path_join(&full, j->batch->folder, path);
+    return outputs_match(in, deja_buffer_string(&full));
+}
+
 static int is_read(const job *j, const char *path)
 {
-    for (size_t i = 0; i < j->input_count; i++) {
-        const job_input *in = &j->inputs[i];
-        size_t len = strlen(in->path);
-        int hit = in->pattern ? glob_match(in->path, path)
-                  : !in->folder
-                      ? strcmp(in->path, path) == 0
-                      : strcmp(in->path, ".") == 0 || (strncmp(path, in->path, len) == 0 && path[len] == '/');
-        if (hit)
+    for (size_t i = 0; i < j->input_count; i++)
+        if (is_read_by(j, &j->inputs[i], path))
             return 1;
-    }
     return j->stdin_path && strcmp(j->stdin_path, path) == 0;
 }
 

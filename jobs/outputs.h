@@ -21,14 +21,19 @@ typedef struct outputs_index {
  */
 int outputs_index_add(outputs_index *x, const batch *b, const job *j, deja_error *err);
 
-/* The hash of a path in the index, and whether some path with this hash is in it. */
+/* The hash of a path in the index, and whether some path with this hash is in it, made by job `maker` or (-1)
+ * by any. */
 uint64_t outputs_path_hash(const char *path);
-int outputs_index_has_hash(const outputs_index *x, uint64_t hash);
+int outputs_index_has(const outputs_index *x, uint64_t hash, int64_t maker);
 
 /* The job that makes `path`: 1 and its numbers, 0 none, negative error. */
 int outputs_index_find(const outputs_index *x, const batch *b, const char *path, uint32_t *ret_job,
                        uint32_t *ret_index, deja_error *err);
 void outputs_index_done(outputs_index *x);
+
+/* 1 when an input means `path`: by name, by pattern, as a folder around it. Both are relative or both
+ * absolute, else 0. */
+int outputs_match(const job_input *in, const char *path);
 
 /* The name under which an output is claimed: a hash of its absolute path. */
 deja_hash outputs_claim(const batch *b, const char *path);

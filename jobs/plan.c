@@ -3,402 +3,440 @@
  * order. Of an instance nothing is kept but, where others need it, the 16 bytes of what it left.
  */
 #include "plan.h"
-#include "outputs.h"
+#include "graph.h"
+#include "makers.h"
 #include <deja/cleanup.h>
 #include <string.h>
 
 /* What the plan knows of a definition. */
 typedef struct node {
-    int selected;
-    int indexed;       /* its outputs are in the index, its file edges are made */
-    int released;      /* all its instances are settled, its dependants know */
-    uint32_t waiting;  /* edges to definitions that are not settled */
-    uint32_t count;    /* of instances, once it is expanded */
-    uint32_t next;     /* instance to hand out */
-    uint32_t settled;  /* instances */
-    plan_end end;      /* the worst of its instances: LEFT, UNKNOWN, FAILED */
-    deja_error *error; /* it could not be expanded */
-    deja_hash *left;   /* of each instance, when some other job needs them */
-    uint64_t *reads;   /* hashes of the paths that its instances read, until the file edges are made */
-    size_t read_count, read_cap;
-    uint32_t *dependants; /* definitions that have an edge to this one */
-    size_t dependant_count, dependant_cap;
-    uint32_t *needs; /* the same edges from the other side */
-    size_t need_count, need_cap;
+    uint8_t selected;
+    uint8_t indexed;         /* its instances are known, its outputs and file edges too */
+    uint8_t released;        /* all its instances are settled, its dependants know */
+    uint8_t left_unknown;    /* what some instance left is not known */
+    uint32_t waiting;        /* edges to definitions that are not released */
+    uint32_t count;          /* of instances, once it is indexed */
+    uint32_t next;           /* instance to hand out */
+    uint32_t settled;        /* instances */
+    plan_end end;            /* the worst of its instances */
+    const deja_error *error; /* its instances cannot be known */
+    deja_hash *left;         /* of each instance until it is released, when it is in some other job's key */
+    deja_hash all_left;      /* once it is released */
+    const batch_job *blocked_by; /* once its instances are handed out */
+    int would;
 } node;
+
+/* The file that an edge comes from. */
+typedef struct file_note {
+    const char *path;
+    mark at;
+} file_note;
 
 struct plan {
     batch *batch;
+    graph graph;
     node *nodes;
-    outputs_index index;
-    int has_outputs;     /* some job has */
-    uint32_t first;      /* no definition before this one has anything to hand out */
-    uint32_t unreleased; /* selected definitions that are not settled */
+    makers *makers;
+    batch_job *opening; /* whose instances become known during the run, while they do; else NULL */
+    uint32_t *ready;    /* definitions that may hand out instances: a heap, the first of the batch on top */
+    uint32_t ready_count;
+    uint32_t *work;      /* scratch for as many numbers as there are definitions */
+    uint32_t unreleased; /* selected definitions that are not released */
     uint32_t unindexed;  /* selected definitions whose instances are not known */
     uint64_t total;      /* instances of selected definitions */
+    deja_arena arena;
 };
 
-static int has_edge(const node *n, uint32_t to)
+static const deja_error no_memory = {.code = DEJA_ENOMEM, .text = "plan: out of memory"};
+
+static int out_of_memory(deja_error *err)
 {
-    for (size_t i = 0; i < n->need_count; i++)
-        if (n->needs[i] == to)
-            return 1;
-    return 0;
+    return deja_fail(err, DEJA_ENOMEM, "%s", no_memory.text);
 }
 
-static int append(uint32_t **items, size_t *count, size_t *cap, uint32_t item)
+/* ---- what is ready ---- */
+
+static void push_ready(plan *p, uint32_t number)
 {
-    uint32_t *more = deja_grow(*items, *count, cap, sizeof *more);
-    if (!more)
-        return DEJA_ENOMEM;
-    *items = more;
-    more[(*count)++] = item;
-    return 0;
+    uint32_t at = p->ready_count++;
+    for (; at > 0 && p->ready[(at - 1) / 2] > number; at = (at - 1) / 2)
+        p->ready[at] = p->ready[(at - 1) / 2];
+    p->ready[at] = number;
 }
 
-/* `from` needs `to`. A definition that is settled already is no edge. */
-static int add_edge(plan *p, uint32_t from, uint32_t to, deja_error *err)
+static void pop_ready(plan *p)
 {
-    node *n = &p->nodes[from], *needed = &p->nodes[to];
-    if (from == to || has_edge(n, to))
-        return 0;
-    if (append(&n->needs, &n->need_count, &n->need_cap, to) < 0 ||
-        append(&needed->dependants, &needed->dependant_count, &needed->dependant_cap, from) < 0)
-        return deja_fail(err, DEJA_ENOMEM, "plan: out of memory");
-    n->waiting++;
-    return 0;
-}
-
-/* Depth first from `at`; `path` holds the way to it. Non-zero when `target` was reached. */
-static int reaches(const plan *p, uint32_t at, uint32_t target, uint8_t *seen, uint32_t *path, size_t *depth)
-{
-    path[(*depth)++] = at;
-    if (at == target)
-        return 1;
-    seen[at] = 1;
-    for (size_t i = 0; i < p->nodes[at].need_count; i++) {
-        uint32_t next = p->nodes[at].needs[i];
-        if (!seen[next] && reaches(p, next, target, seen, path, depth))
-            return 1;
+    uint32_t last = p->ready[--p->ready_count], at = 0;
+    for (;;) {
+        uint32_t child = 2 * at + 1;
+        if (child + 1 < p->ready_count && p->ready[child + 1] < p->ready[child])
+            child++;
+        if (child >= p->ready_count || p->ready[child] >= last)
+            break;
+        p->ready[at] = p->ready[child];
+        at = child;
     }
-    (*depth)--;
+    p->ready[at] = last;
+}
+
+static void select_one(plan *p, uint32_t number)
+{
+    node *n = &p->nodes[number];
+    n->selected = 1;
+    p->unreleased++;
+    p->unindexed += !n->indexed;
+    p->total += n->count;
+    if (n->waiting == 0)
+        push_ready(p, number);
+}
+
+/* A job and all that it waits for. */
+static void select_with_needs(plan *p, uint32_t number)
+{
+    size_t todo = 0;
+    if (!p->nodes[number].selected) {
+        select_one(p, number);
+        p->work[todo++] = number;
+    }
+    while (todo > 0) {
+        const graph_node *n = &p->graph.nodes[p->work[--todo]];
+        for (size_t i = 0; i < n->need_count; i++) {
+            uint32_t to = n->needs[i].to;
+            if (p->nodes[to].selected)
+                continue;
+            select_one(p, to);
+            p->work[todo++] = to;
+        }
+    }
+}
+
+/* ---- edges ---- */
+
+static int add_edge(plan *p, uint32_t from, const graph_edge *edge, deja_error *err)
+{
+    int added = graph_add(&p->graph, from, edge);
+    if (added > 0 && !p->nodes[edge->to].released)
+        p->nodes[from].waiting++;
+    return added < 0 ? out_of_memory(err) : 0;
+}
+
+static int add_needs(plan *p, deja_error *err)
+{
+    for (uint32_t i = 0; i < p->batch->job_count; i++)
+        for (size_t k = 0; k < p->batch->jobs[i].need_count; k++) {
+            const batch_need *need = &p->batch->jobs[i].needs[k];
+            int status = add_edge(p, i, &(graph_edge){.to = need->job, .data = !need->order_only}, err);
+            if (status < 0)
+                return status;
+        }
     return 0;
 }
 
-/* An edge that follows from a file must not close a cycle: says which links it would have. */
-static int check_cycle(plan *p, uint32_t from, uint32_t to, const job_input *in, deja_error *err)
+static int add_file_edge(plan *p, const makers_pair *pair, deja_error *err)
 {
-    const batch *b = p->batch;
-    DEJA_AUTO_FREE uint8_t *seen = deja_calloc(b->job_count, 1);
-    DEJA_AUTO_FREE uint32_t *path = deja_calloc(b->job_count + 1, sizeof *path);
-    size_t depth = 0;
-    if (!seen || !path)
-        return deja_fail(err, DEJA_ENOMEM, "plan: out of memory");
-    if (!reaches(p, to, from, seen, path, &depth))
-        return 0;
+    file_note *note = deja_arena_alloc(&p->arena, sizeof *note);
+    const char *path = deja_arena_dup(&p->arena, pair->read, strlen(pair->read));
+    if (!note || !path)
+        return out_of_memory(err);
+    *note = (file_note){.path = path, .at = pair->at};
+    int status = add_edge(p, pair->reader, &(graph_edge){.to = pair->maker, .data = 1, .note = note}, err);
+    if (status == 0 && p->nodes[pair->reader].selected)
+        select_with_needs(p, pair->maker);
+    return status;
+}
+
+static int fail_cycle(plan *p, const uint32_t *path, size_t count, deja_error *err)
+{
     DEJA_AUTO_BUFFER deja_buffer links = {0};
-    deja_buffer_addf(&links, "'%s' reads '%s' of '%s'", b->jobs[from].name, in->path, b->jobs[to].name);
-    for (size_t i = 0; i + 1 < depth; i++)
-        deja_buffer_addf(&links, ", '%s' needs '%s'", b->jobs[path[i]].name, b->jobs[path[i + 1]].name);
-    return source_fail(&b->source, in->at, err, "jobs wait for each other: %s", deja_buffer_string(&links));
+    mark at = p->batch->jobs[path[0]].at;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t to = path[(i + 1) % count];
+        const char *name = p->batch->jobs[path[i]].name, *other = p->batch->jobs[to].name;
+        const file_note *file = graph_find(&p->graph, path[i], to)->note;
+        if (file)
+            at = file->at;
+        if (links.len > 400)
+            continue;
+        deja_buffer_add_string(&links, i ? ", " : "");
+        if (links.len > 350 && i + 1 < count)
+            deja_buffer_add_string(&links, "...");
+        else if (file)
+            deja_buffer_addf(&links, "'%s' reads '%s' of '%s'", name, file->path, other);
+        else
+            deja_buffer_addf(&links, "'%s' needs '%s'", name, other);
+    }
+    return source_fail(&p->batch->source, at, err, "jobs wait for each other: %s",
+                       deja_buffer_string(&links));
 }
 
-/* `in` may be made by another job: then that one comes first. */
-static int add_file_edge(plan *p, const job *j, const job_input *in, deja_error *err)
+/* Looks from job `start` on, or from all. */
+static int check_cycles(plan *p, uint32_t start, deja_error *err)
 {
-    uint32_t maker, index;
-    int status = outputs_index_find(&p->index, p->batch, in->path, &maker, &index, err);
-    if (status <= 0 || has_edge(&p->nodes[j->def->number], maker) || p->nodes[maker].released)
-        return status < 0 ? status : 0;
-    if (maker == j->def->number)
+    uint32_t *path = NULL;
+    size_t count;
+    int status = graph_cycle(&p->graph, start, &path, &count);
+    if (status > 0)
+        status = fail_cycle(p, path, count, err);
+    else if (status < 0)
+        status = out_of_memory(err);
+    deja_free(path);
+    return status;
+}
+
+/* A matrix is read once: its reader must have waited for the maker. */
+static int check_matrix(plan *p, const makers_pair *pair, deja_error *err)
+{
+    const batch_job *def = &p->batch->jobs[pair->reader];
+    const char *name = p->batch->jobs[pair->maker].name;
+    if (pair->reader == pair->maker)
         return source_fail(
-            &p->batch->source, in->at, err,
+            &p->batch->source, pair->at, err,
+            "the matrix of '%s' reads '%s', and it makes '%s' itself: give outputs another place", name,
+            pair->read, pair->made);
+    int waits = def->matrix_waits ? graph_waits_for(&p->graph, pair->reader, pair->maker) : 0;
+    if (waits < 0)
+        return out_of_memory(err);
+    return waits ? 0
+                 : source_fail(&p->batch->source, pair->at, err,
+                               "the matrix of '%s' reads '%s', which '%s' makes: add 'needs: %s' to '%s'",
+                               def->name, pair->made, name, name, def->name);
+}
+
+/* Instances that become known during the run make what another job reads: it must not have begun. */
+static int check_late(plan *p, const makers_pair *pair, deja_error *err)
+{
+    const char *reader = p->batch->jobs[pair->reader].name, *maker = p->batch->jobs[pair->maker].name;
+    int waits = graph_waits_for(&p->graph, pair->reader, pair->maker);
+    if (waits < 0)
+        return out_of_memory(err);
+    return waits ? 0
+                 : source_fail(&p->batch->source, pair->at, err,
+                               "'%s' reads '%s', which '%s' makes, whose instances become known only during "
+                               "the run: add 'needs: %s' to '%s'",
+                               reader, pair->made, maker, maker, reader);
+}
+
+static int take_pair(void *context, const makers_pair *pair, deja_error *err)
+{
+    plan *p = context;
+    const batch_job *def = &p->batch->jobs[pair->reader];
+    if (pair->in_matrix)
+        return check_matrix(p, pair, err);
+    if (pair->reader == pair->maker)
+        return source_fail(
+            &p->batch->source, pair->at, err,
             "input '%s' is made by another instance of '%s': an instance cannot wait for one of its own job",
-            in->path, j->def->name);
-    status = check_cycle(p, j->def->number, maker, in, err);
-    return status < 0 ? status : add_edge(p, j->def->number, maker, err);
+            pair->read, def->name);
+    int status = p->opening && def != p->opening ? check_late(p, pair, err) : 0;
+    return status < 0 ? status : add_file_edge(p, pair, err);
 }
 
-static int add_file_edges(plan *p, const job *j, deja_error *err)
-{
-    int status = 0;
-    for (size_t i = 0; status == 0 && i < j->input_count; i++)
-        if (!j->inputs[i].pattern && !j->inputs[i].folder)
-            status = add_file_edge(p, j, &j->inputs[i], err);
-    if (status == 0 && j->stdin_path)
-        status = add_file_edge(p, j, &(job_input){.path = j->stdin_path, .at = j->def->stdin_path->at}, err);
-    return status;
-}
-
-/* What is needed to know the paths of a job. */
-static unsigned path_parts(const batch_job *def)
-{
-    return def->stdin_path ? JOB_ALL : JOB_FILES;
-}
-
-/* Some path that it reads may be another job's output, as far as hashes tell. */
-static int may_read_outputs(const plan *p, const node *n)
-{
-    for (size_t i = 0; i < n->read_count; i++)
-        if (outputs_index_has_hash(&p->index, n->reads[i]))
-            return 1;
-    return 0;
-}
-
-static int link_files(plan *p, const batch_job *def, deja_error *err)
-{
-    job j = {0};
-    node *n = &p->nodes[def->number];
-    int status = 0, maybe = may_read_outputs(p, n);
-    deja_free(n->reads);
-    n->reads = NULL;
-    n->read_count = n->read_cap = 0;
-    for (uint32_t i = 0; maybe && status == 0 && i < n->count; i++) {
-        status = job_render(&j, p->batch, def, i, path_parts(def), err);
-        if (status == 0)
-            status = add_file_edges(p, &j, err);
-    }
-    job_done(&j);
-    return status;
-}
-
-static int note_read(node *n, const char *path)
-{
-    uint64_t hash = outputs_path_hash(path);
-    if (n->read_count && n->reads[n->read_count - 1] == hash)
-        return 0;
-    uint64_t *more = deja_grow(n->reads, n->read_count, &n->read_cap, sizeof *more);
-    if (!more)
-        return DEJA_ENOMEM;
-    n->reads = more;
-    more[n->read_count++] = hash;
-    return 0;
-}
-
-static int note_reads(node *n, const job *j, deja_error *err)
-{
-    int status = j->stdin_path ? note_read(n, j->stdin_path) : 0;
-    for (size_t i = 0; status == 0 && i < j->input_count; i++)
-        if (!j->inputs[i].pattern && !j->inputs[i].folder)
-            status = note_read(n, j->inputs[i].path);
-    return status == 0 ? 0 : deja_fail(err, DEJA_ENOMEM, "plan: out of memory");
-}
-
-/* One pass over the instances: their outputs into the index, what they read noted for the file edges. */
-static int index_paths(plan *p, const batch_job *def, deja_error *err)
-{
-    node *n = &p->nodes[def->number];
-    job j = {0};
-    int status = 0,
-        has_paths = def->output_count > 0 || (p->has_outputs && (def->input_count > 0 || def->stdin_path));
-    for (uint32_t i = 0; has_paths && status == 0 && i < n->count; i++) {
-        status = job_render(&j, p->batch, def, i, path_parts(def), err);
-        if (status == 0)
-            status = outputs_index_add(&p->index, p->batch, &j, err);
-        if (status == 0 && p->has_outputs)
-            status = note_reads(n, &j, err);
-    }
-    job_done(&j);
-    return status;
-}
-
-/* Its matrix or the matrices that its expressions gather are not known before these jobs are done. */
-static int must_wait(const plan *p, const batch_job *def)
-{
-    if (def->matrix_waits && p->nodes[def->number].waiting > 0)
-        return 1;
-    for (size_t i = 0; i < def->need_count; i++)
-        if (!p->batch->jobs[def->needs[i].job].expanded)
-            return 1;
-    return 0;
-}
+/* ---- instances ---- */
 
 static int index_job(plan *p, batch_job *def, deja_error *err)
 {
     node *n = &p->nodes[def->number];
+    uint32_t count = 0;
     int status = def->expanded ? 0 : batch_expand(p->batch, def, err);
     if (status == 0)
-        status = matrix_count(def->matrix, &n->count, err);
+        status = matrix_count(def->matrix, &count, err);
     if (status == 0)
-        status = index_paths(p, def, err);
-    if (status == 0 && def->needed && !n->left) {
-        n->left = deja_calloc(n->count ? n->count : 1, sizeof *n->left);
-        status = n->left ? 0 : deja_fail(err, DEJA_ENOMEM, "plan: out of memory");
+        status = makers_add(p->makers, def, count, err);
+    if (status == 0 && def->needed) {
+        n->left = deja_calloc(count ? count : 1, sizeof *n->left);
+        status = n->left ? 0 : out_of_memory(err);
     }
+    n->count = status == 0 ? count : 0;
     n->indexed = status == 0;
     return status;
 }
 
-static void select_needed(plan *p, uint32_t number)
+/* Its matrix, or those that its expressions gather, are not known before the jobs that it needs are done. */
+static int must_wait(const plan *p, const batch_job *def)
 {
-    node *n = &p->nodes[number];
-    if (n->selected)
-        return;
-    n->selected = 1;
-    const batch_job *def = &p->batch->jobs[number];
+    if (def->matrix_waits)
+        return 1;
     for (size_t i = 0; i < def->need_count; i++)
-        select_needed(p, def->needs[i].job);
-}
-
-static void select_all(plan *p, const uint8_t *selected)
-{
-    for (uint32_t i = 0; i < p->batch->job_count; i++)
-        if (!selected || selected[i])
-            select_needed(p, i);
-}
-
-static int make_edges(plan *p, deja_error *err)
-{
-    for (uint32_t i = 0; i < p->batch->job_count; i++)
-        for (size_t k = 0; k < p->batch->jobs[i].need_count; k++) {
-            int status = add_edge(p, i, p->batch->jobs[i].needs[k].job, err);
-            if (status < 0)
-                return status;
-        }
+        if (!p->nodes[def->needs[i].job].indexed)
+            return 1;
     return 0;
 }
 
 /*
- * Jobs that gather others can be indexed only after these, whatever their order in the file: passes until
- * nothing moves. All jobs are indexed, selected or not: a file may lead to any of them.
+ * Jobs after those that they need, whatever their order in the file. All are indexed, selected or not: a file
+ * may lead to any of them. There are no file edges yet, and `needs` has no cycles.
  */
 static int index_jobs(plan *p, deja_error *err)
 {
-    for (int moved = 1; moved;) {
-        moved = 0;
-        for (uint32_t i = 0; i < p->batch->job_count; i++) {
-            batch_job *def = &p->batch->jobs[i];
-            if (p->nodes[i].indexed || must_wait(p, def))
-                continue;
-            int status = index_job(p, def, err);
-            if (status < 0)
-                return status;
-            moved = 1;
-        }
-    }
+    DEJA_AUTO_FREE uint32_t *unseen = deja_calloc(p->batch->job_count + 1, sizeof *unseen);
+    size_t first = 0, end = 0;
+    if (!unseen)
+        return out_of_memory(err);
     for (uint32_t i = 0; i < p->batch->job_count; i++) {
-        int status = p->nodes[i].indexed ? link_files(p, &p->batch->jobs[i], err) : 0;
+        unseen[i] = (uint32_t)p->graph.nodes[i].need_count;
+        if (unseen[i] == 0)
+            p->work[end++] = i;
+    }
+    while (first < end) {
+        uint32_t number = p->work[first++];
+        batch_job *def = &p->batch->jobs[number];
+        int status = must_wait(p, def) ? 0 : index_job(p, def, err);
         if (status < 0)
             return status;
+        const graph_node *n = &p->graph.nodes[number];
+        for (size_t i = 0; i < n->dependant_count; i++)
+            if (--unseen[n->dependants[i]] == 0)
+                p->work[end++] = n->dependants[i];
     }
     return 0;
 }
 
-/* A selected job that reads a file of another one needs that one, too. */
-static void select_makers(plan *p)
+static int alloc_plan(plan **ret, batch *b, deja_error *err)
 {
-    for (int moved = 1; moved;) {
-        moved = 0;
-        for (uint32_t i = 0; i < p->batch->job_count; i++)
-            for (size_t k = 0; p->nodes[i].selected && k < p->nodes[i].need_count; k++)
-                if (!p->nodes[p->nodes[i].needs[k]].selected) {
-                    select_needed(p, p->nodes[i].needs[k]);
-                    moved = 1;
-                }
-    }
-}
-
-static void count_selected(plan *p)
-{
-    p->unreleased = p->unindexed = p->first = 0;
-    p->total = 0;
-    for (uint32_t i = 0; i < p->batch->job_count; i++) {
-        const node *n = &p->nodes[i];
-        p->unreleased += n->selected && !n->released;
-        p->unindexed += n->selected && !n->indexed;
-        p->total += n->selected ? n->count : 0;
-    }
+    size_t count = (size_t)b->job_count + 1;
+    plan *p = deja_calloc(1, sizeof *p);
+    if (!p)
+        return out_of_memory(err);
+    p->batch = b;
+    p->nodes = deja_calloc(count, sizeof *p->nodes);
+    p->ready = deja_calloc(count, sizeof *p->ready);
+    p->work = deja_calloc(count, sizeof *p->work);
+    *ret = p;
+    if (!p->nodes || !p->ready || !p->work || graph_init(&p->graph, b->job_count) < 0)
+        return out_of_memory(err);
+    return makers_open(&p->makers, b, take_pair, p, err);
 }
 
 int plan_open(plan **ret, batch *b, const uint8_t *selected, deja_error *err)
 {
-    plan *p = deja_calloc(1, sizeof *p);
-    if (p) {
-        p->batch = b;
-        p->nodes = deja_calloc(b->job_count ? b->job_count : 1, sizeof *p->nodes);
-    }
-    if (!p || !p->nodes) {
-        deja_free(p);
-        return deja_fail(err, DEJA_ENOMEM, "plan: out of memory");
-    }
-    for (uint32_t i = 0; i < b->job_count; i++)
-        p->has_outputs |= b->jobs[i].output_count > 0;
-    select_all(p, selected);
-    int status = make_edges(p, err);
+    plan *p = NULL;
+    int status = alloc_plan(&p, b, err);
+    if (status == 0)
+        status = add_needs(p, err);
     if (status == 0)
         status = index_jobs(p, err);
+    if (status == 0)
+        status = makers_link_all(p->makers, err);
+    if (status == 0)
+        status = check_cycles(p, UINT32_MAX, err);
     if (status < 0) {
         plan_close(p);
         return status;
     }
-    select_makers(p);
-    count_selected(p);
+    for (uint32_t i = 0; i < b->job_count; i++)
+        if (!selected || selected[i])
+            select_with_needs(p, i);
     *ret = p;
     return 0;
 }
 
-static void release(plan *p, node *n)
+int plan_instances(const plan *p, uint32_t number, uint32_t *ret)
 {
+    const node *n = &p->nodes[number];
+    *ret = n->selected ? n->count : 0;
+    return !n->selected || n->indexed;
+}
+
+/* ---- the run ---- */
+
+static void release(plan *p, uint32_t number)
+{
+    node *n = &p->nodes[number];
+    const graph_node *edges = &p->graph.nodes[number];
+    if (n->left)
+        n->all_left = deja_hash_bytes(n->left, n->count * sizeof *n->left);
+    deja_free(n->left);
+    n->left = NULL;
     n->released = 1;
     p->unreleased--;
-    for (size_t i = 0; i < n->dependant_count; i++) {
-        p->nodes[n->dependants[i]].waiting--;
-        if (n->dependants[i] < p->first)
-            p->first = n->dependants[i];
+    for (size_t i = 0; i < edges->dependant_count; i++) {
+        node *dependant = &p->nodes[edges->dependants[i]];
+        if (!dependant->error && --dependant->waiting == 0 && dependant->selected)
+            push_ready(p, edges->dependants[i]);
     }
 }
 
-/* Makes a job whose needs are settled ready to hand out its instances; one that fails has a single one to
- * tell why. */
+/* The first needed job that failed; else, in a dry run, the last one that would run and matters: for the
+ * instances of a job all do that it waits for. */
+static void find_blocker(plan *p, uint32_t number)
+{
+    node *n = &p->nodes[number];
+    const graph_node *edges = &p->graph.nodes[number];
+    for (size_t i = 0; i < edges->need_count; i++) {
+        const graph_edge *edge = &edges->needs[i];
+        plan_end end = p->nodes[edge->to].end;
+        if (end == PLAN_LEFT || (end == PLAN_UNKNOWN && !edge->data && n->indexed))
+            continue;
+        n->blocked_by = &p->batch->jobs[edge->to];
+        n->would = end == PLAN_UNKNOWN;
+        if (!n->would)
+            return;
+    }
+}
+
+static int learn_instances(plan *p, batch_job *def, deja_error *err)
+{
+    int status = index_job(p, def, err);
+    if (status == 0)
+        status = makers_link(p->makers, def, err);
+    return status < 0 ? status : check_cycles(p, def->number, err);
+}
+
+/*
+ * The jobs that it needs are settled: now its instances are known, and a file may lead to jobs that it has to
+ * wait for after all. Where they cannot be known it has a single one, to tell why.
+ */
 static void open_job(plan *p, batch_job *def)
 {
     node *n = &p->nodes[def->number];
     deja_error why = {0};
-    if (index_job(p, def, &why) < 0 || link_files(p, def, &why) < 0) {
-        n->error = deja_dup(&why, sizeof why);
+    find_blocker(p, def->number);
+    p->opening = def;
+    if (n->blocked_by) {
         n->count = 1;
+    } else if (learn_instances(p, def, &why) < 0) {
+        n->error = deja_dup(&why, sizeof why);
+        n->error = n->error ? n->error : &no_memory;
+        n->count = 1;
+        n->waiting = 0;
     }
+    p->opening = NULL;
     n->indexed = 1;
-    select_makers(p);
-    count_selected(p);
+    p->unindexed--;
+    p->total += n->count;
 }
 
-static const batch_job *find_blocker(const plan *p, const node *n, int *ret_would)
+/* The first definition that is ready and has an instance to hand out; NULL: none. */
+static batch_job *next_job(plan *p)
 {
-    const batch_job *would = NULL;
-    for (size_t i = 0; i < n->need_count; i++) {
-        const node *needed = &p->nodes[n->needs[i]];
-        if (needed->end == PLAN_FAILED) {
-            *ret_would = 0;
-            return &p->batch->jobs[n->needs[i]];
+    while (p->ready_count > 0) {
+        uint32_t number = p->ready[0];
+        node *n = &p->nodes[number];
+        if (n->indexed && n->next < n->count)
+            return &p->batch->jobs[number];
+        pop_ready(p);
+        if (!n->indexed) {
+            open_job(p, &p->batch->jobs[number]);
+            if (n->waiting == 0)
+                push_ready(p, number);
+        } else if (n->count == 0) {
+            release(p, number);
         }
-        if (needed->end == PLAN_UNKNOWN)
-            would = &p->batch->jobs[n->needs[i]];
     }
-    *ret_would = would != NULL;
-    return would;
+    return NULL;
 }
 
 int plan_next(plan *p, plan_ready *ret)
 {
-    for (uint32_t i = p->first; i < p->batch->job_count; i++) {
-        node *n = &p->nodes[i];
-        if (n->selected && n->waiting == 0 && !n->indexed)
-            open_job(p, &p->batch->jobs[i]);
-        if (n->selected && n->waiting == 0 && n->count == 0 && !n->released) {
-            release(p, n);
-            return plan_next(p, ret);
-        }
-        int used_up = !n->selected || (n->indexed && n->next == n->count && n->waiting == 0);
-        if (used_up && i == p->first)
-            p->first++;
-        if (used_up || n->waiting > 0)
-            continue;
-        *ret = (plan_ready){.def = &p->batch->jobs[i], .index = n->next++, .error = n->error};
-        ret->blocked_by = find_blocker(p, n, &ret->would);
-        return 1;
-    }
-    return 0;
+    batch_job *def = next_job(p);
+    if (!def)
+        return 0;
+    node *n = &p->nodes[def->number];
+    if (n->next == 0 && !n->blocked_by)
+        find_blocker(p, def->number);
+    *ret = (plan_ready){
+        .def = def, .index = n->next++, .error = n->error, .blocked_by = n->blocked_by, .would = n->would};
+    return 1;
 }
 
 void plan_settle(plan *p, const batch_job *def, uint32_t index, plan_end end, const deja_hash *left)
@@ -406,16 +444,18 @@ void plan_settle(plan *p, const batch_job *def, uint32_t index, plan_end end, co
     node *n = &p->nodes[def->number];
     if (n->left && left)
         n->left[index] = *left;
-    if (end == PLAN_FAILED || n->end == PLAN_LEFT)
+    n->left_unknown |= !left;
+    if (end > n->end)
         n->end = end;
     if (++n->settled == n->count)
-        release(p, n);
+        release(p, def->number);
 }
 
-deja_hash plan_left(const plan *p, const batch_job *def)
+int plan_left(const plan *p, const batch_job *def, deja_hash *ret)
 {
     const node *n = &p->nodes[def->number];
-    return deja_hash_bytes(n->left, n->left ? n->count * sizeof *n->left : 0);
+    *ret = n->all_left;
+    return !n->left_unknown;
 }
 
 int plan_finished(const plan *p)
@@ -433,15 +473,16 @@ void plan_close(plan *p)
 {
     if (!p)
         return;
-    for (uint32_t i = 0; i < p->batch->job_count; i++) {
-        node *n = &p->nodes[i];
-        deja_free(n->error);
-        deja_free(n->left);
-        deja_free(n->reads);
-        deja_free(n->dependants);
-        deja_free(n->needs);
+    for (uint32_t i = 0; p->nodes && i < p->batch->job_count; i++) {
+        if (p->nodes[i].error != &no_memory)
+            deja_free((void *)p->nodes[i].error);
+        deja_free(p->nodes[i].left);
     }
-    outputs_index_done(&p->index);
+    makers_close(p->makers);
+    graph_done(&p->graph);
+    deja_arena_done(&p->arena);
     deja_free(p->nodes);
+    deja_free(p->ready);
+    deja_free(p->work);
     deja_free(p);
 }

@@ -12,9 +12,9 @@ typedef struct plan plan;
 
 /* How an instance ended, as far as others are concerned. */
 typedef enum plan_end {
-    PLAN_LEFT,    /* it is right; what it left is known */
-    PLAN_FAILED,  /* jobs that need it are not run */
+    PLAN_LEFT,    /* it is right */
     PLAN_UNKNOWN, /* dry run: it would run, what it leaves cannot be told */
+    PLAN_FAILED,  /* jobs that need it are not run */
 } plan_end;
 
 /* An instance that may start now, or cannot start any more. */
@@ -24,23 +24,30 @@ typedef struct plan_ready {
     const batch_job *blocked_by; /* NULL, or the needed job that failed (or, dry, would run) */
     int would;                   /* blocked_by would run; it did not fail */
     const deja_error
-        *error; /* NULL, or why the job's instances cannot be known; borrowed until the next call */
+        *error; /* NULL, or why the job's instances cannot be known; borrowed until the plan is closed */
 } plan_ready;
 
 /*
  * Expands all jobs that can be, indexes their outputs, adds the edges that follow from files. `selected` has
- * 1 for each job to be run (NULL: all); jobs that they need are added. Errors are about the batch.
+ * 1 for each job to be run (NULL: all); jobs that they need are added. Borrows the batch. Errors are about
+ * the batch. Takes a second or so for a million instances.
  */
 int plan_open(plan **ret, batch *b, const uint8_t *selected, deja_error *err);
+
+/* How many instances of job `number` there are to be run, 0 when it is not selected: 1; 0 when that is not
+ * known yet. */
+int plan_instances(const plan *p, uint32_t number, uint32_t *ret);
 
 /* The next instance in batch order that is ready: 1, or 0 when none is at the moment. */
 int plan_next(plan *p, plan_ready *ret);
 
-/* An instance that plan_next gave has ended. `left` (may be NULL) is the hash of what it left. */
+/* An instance that plan_next gave has ended. `left` is the hash of what it left, NULL when that is not known.
+ */
 void plan_settle(plan *p, const batch_job *def, uint32_t index, plan_end end, const deja_hash *left);
 
-/* What all instances of a needed job left, in batch order, as one hash; all are settled. */
-deja_hash plan_left(const plan *p, const batch_job *def);
+/* What all instances of a needed job left, in batch order, as one hash: 1; 0 when it is not known of each.
+ * All are settled. */
+int plan_left(const plan *p, const batch_job *def, deja_hash *ret);
 
 /* 1 when every instance is settled. */
 int plan_finished(const plan *p);
@@ -48,6 +55,7 @@ int plan_finished(const plan *p);
 /* Number of instances known, and whether some job's number is not known yet. */
 uint64_t plan_total(const plan *p, int *ret_unexpanded);
 
+/* NULL is fine. */
 void plan_close(plan *p);
 
 #endif

@@ -1,7 +1,7 @@
 /* `deja check`: is a batch right? */
 #include "cli.h"
-#include "flow.h"
 #include "place.h"
+#include "plan.h"
 #include "say.h"
 #include "words.h"
 #include <deja/cleanup.h>
@@ -38,29 +38,6 @@ const args_command check_args = {
     .examples = examples,
 };
 
-static void ignore(void *context, const flow_event *event)
-{
-    (void)context;
-    (void)event;
-}
-
-/* A run that is opened and never stepped looks at all matrices and outputs. */
-static int count(batch *b, flow_totals *ret, deja_error *err)
-{
-    flow *f = NULL;
-    flow_options o = {.slots = 1,
-                      .dry_run = 1,
-                      .environment = (const char *const *)environ,
-                      .run_id = "check",
-                      .listen = ignore};
-    int code = flow_open(&f, b, &o, err);
-    if (code)
-        return code;
-    flow_totals_of(f, ret);
-    flow_close(f);
-    return 0;
-}
-
 static void say_warnings(const batch *b)
 {
     for (size_t i = 0; i < b->warning_count; i++) {
@@ -73,21 +50,24 @@ static void say_warnings(const batch *b)
 static int check(const char *file, deja_error *err)
 {
     batch *b = NULL;
-    flow_totals t;
+    plan *p = NULL;
     int code = batch_load(&b, file, err);
     if (!code) {
         say_warnings(b);
-        code = count(b, &t, err);
+        code = plan_open(&p, b, NULL, err);
     }
     if (!code) {
         DEJA_AUTO_BUFFER deja_buffer text = {0};
+        int unexpanded;
+        uint64_t total = plan_total(p, &unexpanded);
         deja_text_escape(&text, file, strlen(file));
         deja_buffer_addf(&text, ": %" PRIu32 " %s, %" PRIu64 " %s%s\n", b->job_count,
-                         b->job_count == 1 ? "job" : "jobs", t.total, t.total == 1 ? "instance" : "instances",
-                         t.unexpanded ? ", and those of jobs whose matrix reads what other jobs make" : "");
+                         b->job_count == 1 ? "job" : "jobs", total, total == 1 ? "instance" : "instances",
+                         unexpanded ? ", and those of jobs whose matrix reads what other jobs make" : "");
         if (say_output(&text))
             code = deja_fail(err, DEJA_EIO, "cannot say so");
     }
+    plan_close(p);
     batch_free(b);
     return code;
 }

@@ -71,6 +71,7 @@ typedef struct exec {
     /* opened */
     deja_buffer folder;
     batch *batch;
+    plan *plan;
     vault vault;
     deja_buffer runs;
     record *record;
@@ -203,7 +204,7 @@ static int open_all(exec *x, deja_error *err)
                       .trace_keys = place_env("DEJA_TRACE_KEYS"),
                       .listen = report_listen,
                       .context = &x->report};
-    return flow_open(&x->report.flow, x->batch, &f, err);
+    return flow_open(&x->report.flow, x->batch, x->plan, &f, err);
 }
 
 static int go(exec *x)
@@ -239,6 +240,7 @@ static void close_all(exec *x)
     outbox_close(x->box);
     vault_close(&x->vault);
     signals_close(&x->signals);
+    plan_close(x->plan);
     batch_free(x->batch);
     deja_trace_close(x->trace);
     deja_buffer_done(&x->folder);
@@ -258,7 +260,7 @@ int exec_command(char *const *argv)
     if (!parse(&x, argv, &status))
         ;
     else if ((trace && deja_trace_open(&x.trace, trace, &err)) || make_batch(&x, &err) ||
-             open_all(&x, &err)) {
+             plan_open(&x.plan, x.batch, NULL, &err) || open_all(&x, &err)) {
         if (x.box)
             outbox_pump(x.box);
         say_error(&err);

@@ -80,7 +80,7 @@ typedef struct run {
     int dry_run, force, fail_fast, keep_edited, quiet, verbose, no_progress, json;
     /* opened */
     batch *batch;
-    uint8_t *selected; /* NULL: all */
+    plan *plan;
     vault vault;
     deja_buffer runs; /* folder of run records, empty: none */
     record *record;   /* the report's once that has begun */
@@ -158,7 +158,9 @@ static int load(run *r, deja_error *err)
         deja_fail(&warning, DEJA_ESYNTAX, "%s", r->batch->warnings[i]);
         say_error(&warning);
     }
-    return select_jobs(&r->selected, r->batch, r->jobs.list, r->jobs.count, err);
+    DEJA_AUTO_FREE uint8_t *selected = NULL;
+    code = select_jobs(&selected, r->batch, r->jobs.list, r->jobs.count, err);
+    return code ? code : plan_open(&r->plan, r->batch, selected, err);
 }
 
 static int has_outputs(const batch *b)
@@ -197,15 +199,12 @@ static int open_record(run *r, deja_error *err)
     return record_open(&r->record, &o, err);
 }
 
-/* For the printer: how many instances of a job will be told of. */
+/* For the printer: how many instances of a job will be told of. One that is not selected now may be by a
+ * file that a later one reads. */
 static int count_instances(void *context, uint32_t def, uint32_t *ret)
 {
     const run *r = context;
-    const batch_job *j = &r->batch->jobs[def];
-    *ret = 0;
-    if (r->selected && !r->selected[def])
-        return 1;
-    return j->expanded && matrix_count(j->matrix, ret, NULL) == 0;
+    return plan_instances(r->plan, def, ret);
 }
 
 static int open_report(run *r, deja_error *err)
@@ -257,7 +256,6 @@ static int open_flow(run *r, deja_error *err)
                       .dry_run = r->dry_run,
                       .keep_edited = r->keep_edited,
                       .stop_at_failure = r->fail_fast,
-                      .selected = r->selected,
                       .environment = (const char *const *)environ,
                       .run_id = record_id(r->report.record),
                       .signal_mask = &r->signals.old,
@@ -265,7 +263,7 @@ static int open_flow(run *r, deja_error *err)
                       .trace_keys = place_env("DEJA_TRACE_KEYS"),
                       .listen = report_listen,
                       .context = &r->report};
-    return flow_open(&r->report.flow, r->batch, &o, err);
+    return flow_open(&r->report.flow, r->batch, r->plan, &o, err);
 }
 
 static int status_of(const run *r, const flow_totals *t, int ended_by)
@@ -309,10 +307,10 @@ static void close_all(run *r)
     outbox_close(r->box);
     vault_close(&r->vault);
     signals_close(&r->signals);
+    plan_close(r->plan);
     batch_free(r->batch);
     deja_trace_close(r->trace);
     deja_buffer_done(&r->runs);
-    deja_free(r->selected);
     words_done(&r->jobs);
 }
 

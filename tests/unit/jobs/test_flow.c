@@ -62,7 +62,8 @@ static run *run_batch(const char *text, const flow_options *options, const char 
     o.environment = o.environment ? o.environment : (const char *const *)environ;
     o.listen = listen;
     o.context = &r;
-    if (flow_open(&r.flow, b, &o, &err) < 0)
+    plan *p;
+    if (plan_open(&p, b, NULL, &err) < 0 || flow_open(&r.flow, b, p, &o, &err) < 0)
         fail_msg("%s", err.text);
     while (!flow_finished(r.flow)) {
         flow_step(r.flow);
@@ -70,6 +71,7 @@ static run *run_batch(const char *text, const flow_options *options, const char 
     }
     flow_totals_of(r.flow, &r.totals);
     flow_close(r.flow);
+    plan_close(p);
     deja_claims_close(claims);
     deja_cache_close(cache);
     batch_free(b);
@@ -168,6 +170,80 @@ static void test_flow__equal_results_cut_off_what_depends_on_them(void **state)
         "h:b h:c");
     write_file("in", "y2");
     assert_string_equal(run_batch(text, &defaults, "h")->events, "h:c");
+}
+
+static void test_flow__an_edited_output_that_is_left_counts_for_what_needs_it(void **state)
+{
+    (void)state;
+    const char *text = "version: 1\njobs:\n"
+                       "  a: {run: echo made > x, outputs: [x]}\n"
+                       "  b: {run: cat x, needs: a}\n";
+    flow_options keep = defaults;
+    keep.keep_edited = 1;
+    run_batch(text, &defaults, "");
+    write_file("x", "edited");
+    run *r = run_batch(text, &keep, "hf");
+    assert_string_equal(r->events, "h:a f:b");
+    assert_string_equal(r->out, "edited");
+    r = run_batch(text, &keep, "hf");
+    assert_string_equal(r->events, "h:a h:b");
+    assert_string_equal(r->out, "edited");
+    r = run_batch(text, &defaults, "hf");
+    assert_string_equal(r->events, "h:a h:b");
+    assert_string_equal(r->out, "made\n");
+    write_file("x", "edited again");
+    keep.dry_run = 1;
+    assert_string_equal(run_batch(text, &keep, "HR")->events, "H:a R:b");
+}
+
+/* The blobs' folder is in the way: what `a` made can be neither read into the cache nor told by a hash. */
+static void test_flow__what_needs_a_job_of_unknown_results_is_not_kept(void **state)
+{
+    (void)state;
+    const char *text =
+        "version: 1\njobs:\n"
+        "  a: {run: \"cat in in in > x; rm -rf .deja/blobs; echo > .deja/blobs\", outputs: [x], "
+        "inputs: [in]}\n"
+        "  b: {run: head -c 2 x, needs: a}\n";
+    static char big[40001];
+    memset(big, '1', sizeof big - 1);
+    for (int i = 1; i <= 2; i++) {
+        big[0] = (char)('0' + i);
+        write_file("in", big);
+        run *r = run_batch(text, &defaults, "hf");
+        assert_string_equal(r->events, "f:a f:b");
+        assert_string_equal(r->out, i == 1 ? "11" : "21");
+        assert_int_equal(r->totals.not_kept, 2);
+    }
+}
+
+/* The program that is found in PATH may change while the run goes on. */
+static void test_flow__a_program_made_by_a_job_is_found_by_the_next(void **state)
+{
+    (void)state;
+    const char *text =
+        "version: 1\njobs:\n"
+        "  a: {run: tool, env: {PATH: \"bin:old:/bin:/usr/bin\"}}\n"
+        "  b: {run: \"mkdir bin; printf '#!/bin/sh\\necho new' > bin/tool; chmod +x bin/tool\", "
+        "needs: a}\n"
+        "  c: {run: tool, needs: b, env: {PATH: \"bin:old:/bin:/usr/bin\"}}\n";
+    mkdir("old", 0700);
+    write_file("old/tool", "#!/bin/sh\necho old\n");
+    chmod("old/tool", 0700);
+    assert_string_equal(run_batch(text, &defaults, "")->out, "old\nnew\n");
+}
+
+static void test_flow__an_order_does_not_hide_what_a_dry_run_can_tell(void **state)
+{
+    (void)state;
+    const char *text = "version: 1\njobs:\n"
+                       "  a: {run: \"true\", cache: false}\n"
+                       "  b: {run: echo b, needs: {a: order}}\n"
+                       "  c: {run: echo c, needs: a}\n";
+    run_batch(text, &defaults, "");
+    flow_options dry = defaults;
+    dry.dry_run = 1;
+    assert_string_equal(run_batch(text, &dry, "HR")->events, "R:a R:c H:b");
 }
 
 static void test_flow__failures_are_never_kept_and_their_outputs_go(void **state)
@@ -372,6 +448,10 @@ int main(void)
         CASE(test_flow__every_part_of_the_key_counts),
         CASE(test_flow__a_changed_input_is_a_miss_and_a_revert_a_hit),
         CASE(test_flow__equal_results_cut_off_what_depends_on_them),
+        CASE(test_flow__an_edited_output_that_is_left_counts_for_what_needs_it),
+        CASE(test_flow__what_needs_a_job_of_unknown_results_is_not_kept),
+        CASE(test_flow__a_program_made_by_a_job_is_found_by_the_next),
+        CASE(test_flow__an_order_does_not_hide_what_a_dry_run_can_tell),
         CASE(test_flow__failures_are_never_kept_and_their_outputs_go),
         CASE(test_flow__a_missing_output_is_a_failure),
         CASE(test_flow__a_job_that_changes_its_input_is_not_kept),

@@ -2,6 +2,7 @@
 #include "batch_fixture.h"
 
 #include "plan.h"
+#include <deja/cleanup.h>
 
 static plan *open_plan(batch *b, const uint8_t *selected)
 {
@@ -91,7 +92,7 @@ static void test_plan__left_depends_on_every_instance_in_order(void **state)
         plan_ready first = expect(p, "a", 0), second = expect(p, "a", 1);
         plan_settle(p, second.def, second.index, PLAN_LEFT, swap ? &one : &two);
         plan_settle(p, first.def, first.index, PLAN_LEFT, swap ? &two : &one);
-        seen[swap] = plan_left(p, first.def);
+        assert_int_equal(plan_left(p, first.def, &seen[swap]), 1);
         plan_close(p);
     }
     assert_false(deja_hash_equal(&seen[0], &seen[1]));
@@ -149,7 +150,261 @@ static void test_plan__refuses_a_cycle_through_files_link_by_link(void **state)
     deja_error err;
     assert_true(plan_open(&p, b, NULL, &err) < 0);
     assert_non_null(strstr(err.text, "deja.yaml:4:"));
-    assert_non_null(strstr(err.text, "'b' reads 'fa' of 'a', 'a' needs 'b'"));
+    assert_non_null(strstr(err.text, "'a' reads 'fb' of 'b', 'b' reads 'fa' of 'a'"));
+    batch_free(b);
+}
+
+static void expect_refused(const char *text, const char *message)
+{
+    plan *p;
+    deja_error err;
+    batch *b = load(text);
+    assert_true(plan_open(&p, b, NULL, &err) < 0);
+    if (!strstr(err.text, message))
+        fail_msg("%s", err.text);
+    batch_free(b);
+}
+
+/* `input` of one job means a file that another one makes. */
+static void expect_edge(const char *input, const char *output)
+{
+    char text[8192];
+    snprintf(text, sizeof text,
+             "version: 1\njobs:\n  use: {run: x, inputs: [\"%s\"]}\n  make: {run: x, outputs: [\"%s\"]}\n",
+             input, output);
+    batch *b = load(text);
+    plan *p = open_plan(b, (const uint8_t[]){1, 0});
+    plan_ready make = expect(p, "make", 0);
+    expect_none(p);
+    plan_settle(p, make.def, 0, PLAN_LEFT, NULL);
+    expect(p, "use", 0);
+    plan_close(p);
+    batch_free(b);
+}
+
+static void expect_no_edge(const char *input, const char *output)
+{
+    char text[8192];
+    snprintf(text, sizeof text,
+             "version: 1\njobs:\n  use: {run: x, inputs: [\"%s\"]}\n  make: {run: x, outputs: [\"%s\"]}\n",
+             input, output);
+    batch *b = load(text);
+    plan *p = open_plan(b, NULL);
+    expect(p, "use", 0);
+    expect(p, "make", 0);
+    plan_close(p);
+    batch_free(b);
+}
+
+static void test_plan__a_pattern_or_a_folder_of_outputs_is_an_edge(void **state)
+{
+    (void)state;
+    char here[4096], path[4200];
+    expect_edge("*", "made");
+    expect_edge("out/*.txt", "out/a.txt");
+    expect_edge("out/**", "out/d/e/a.txt");
+    expect_edge("**/*.txt", "out/d/a.txt");
+    expect_edge("o[u]t/a?b", "out/axb");
+    expect_edge("out/", "out/d/a.txt");
+    expect_edge("./", "out/a");
+    assert_non_null(getcwd(here, sizeof here));
+    snprintf(path, sizeof path, "%s/out/", here);
+    expect_edge(path, "out/a");
+    snprintf(path, sizeof path, "%s/../", here);
+    expect_edge(path, "out/a");
+    expect_edge("/elsewhere/*", "/elsewhere/a");
+    expect_edge("/elsewhere/", "/elsewhere/d/a");
+    expect_no_edge("out/*.txt", "out/a.csv");
+    expect_no_edge("out/*", "out/d/a");
+    expect_no_edge("out/", "outer/a");
+    expect_no_edge("./", "/elsewhere/a");
+    expect_no_edge("*", "/a");
+}
+
+static void test_plan__a_pattern_with_values_finds_its_makers(void **state)
+{
+    (void)state;
+    batch *b = load("version: 1\njobs:\n"
+                    "  use: {run: x, matrix: {n: [1, 2]}, inputs: [\"${{ n }}/*.a\", \"${{ n }}/*.b\"]}\n"
+                    "  none: {run: x, matrix: {n: [1, 2]}, outputs: [\"3/${{ n }}.a\"]}\n"
+                    "  make: {run: x, matrix: {n: [1, 2]}, outputs: [\"${{ n }}/x.b\"]}\n");
+    plan *p = open_plan(b, (const uint8_t[]){1, 0, 0});
+    plan_ready one = expect(p, "make", 0), two = expect(p, "make", 1);
+    expect_none(p);
+    plan_settle(p, one.def, 0, PLAN_LEFT, NULL);
+    plan_settle(p, two.def, 1, PLAN_LEFT, NULL);
+    expect(p, "use", 0);
+    expect(p, "use", 1);
+    plan_close(p);
+    batch_free(b);
+}
+
+static void test_plan__refuses_a_pattern_over_outputs_of_the_same_job(void **state)
+{
+    (void)state;
+    expect_refused(
+        "version: 1\njobs:\n"
+        "  a: {run: x, matrix: {n: [1, 2]}, inputs: [\"in/*\", \"out/1*\"], outputs: [\"out/${{ n }}\"]}\n",
+        "output 'out/1' is also an input");
+    expect_refused(
+        "version: 1\njobs:\n"
+        "  a: {run: x, matrix: {n: [1, 2]}, inputs: [\"out/*_${{ n }}\"], outputs: [\"out/_1${{ n }}_2_\", "
+        "\"out/${{ n }}_2\"]}\n",
+        "is also an input");
+}
+
+static void test_plan__refuses_a_matrix_of_what_others_make(void **state)
+{
+    (void)state;
+    expect_refused("version: 1\njobs:\n"
+                   "  use: {run: x, matrix: {f: {glob: \"*.txt\", allow-empty: true}}}\n"
+                   "  make: {run: x, outputs: [a.txt]}\n",
+                   "the matrix of 'use' reads 'a.txt', which 'make' makes: add 'needs: make' to 'use'");
+    write_file("list", "1\n");
+    expect_refused("version: 1\njobs:\n"
+                   "  use: {run: x, matrix: {f: {lines: ./list}}}\n"
+                   "  make: {run: x, outputs: [list]}\n",
+                   "the matrix of 'use' reads 'list', which 'make' makes");
+    write_file("b.txt", "");
+    expect_refused(
+        "version: 1\njobs:\n"
+        "  use: {run: x, matrix: {f: {glob: \"*.txt\"}}, outputs: [\"${{ f.stem }}.sorted.txt\"]}\n",
+        "the matrix of 'use' reads '*.txt', and it makes 'b.sorted.txt' itself");
+    batch *b = load("version: 1\njobs:\n"
+                    "  use: {run: x, needs: between, matrix: {f: {lines: list}}}\n"
+                    "  between: {run: x, needs: make}\n"
+                    "  make: {run: x, outputs: [list]}\n");
+    plan_close(open_plan(b, NULL));
+    batch_free(b);
+}
+
+/* Instances that become known during the run: who reads what they make must wait for them. */
+static void test_plan__late_outputs_need_a_written_need(void **state)
+{
+    (void)state;
+    batch *b =
+        load("version: 1\njobs:\n"
+             "  make: {run: x}\n"
+             "  each: {run: x, needs: make, matrix: {f: {glob: \"*.made\"}}, outputs: [\"out/${{ f }}\"]}\n"
+             "  use: {run: x, inputs: [\"out/*\"]}\n");
+    write_file("1.made", "");
+    plan *p = open_plan(b, NULL);
+    plan_ready make = expect(p, "make", 0);
+    expect(p, "use", 0);
+    plan_settle(p, make.def, 0, PLAN_LEFT, NULL);
+    plan_ready each = expect(p, "each", 0);
+    assert_non_null(each.error);
+    assert_non_null(strstr(each.error->text, "deja.yaml:5:"));
+    assert_non_null(strstr(each.error->text, "'use' reads 'out/1.made'"));
+    assert_non_null(strstr(each.error->text, "add 'needs: each' to 'use'"));
+    plan_close(p);
+    batch_free(b);
+}
+
+static void test_plan__late_inputs_wait_for_their_makers(void **state)
+{
+    (void)state;
+    batch *b = load("version: 1\njobs:\n"
+                    "  make: {run: x}\n"
+                    "  each: {run: x, needs: make, matrix: {f: {glob: \"*.made\"}}, inputs: [\"in/${{ f "
+                    "}}\", \"in/*\"]}\n"
+                    "  other: {run: x, outputs: [in/1.made]}\n");
+    write_file("1.made", "");
+    plan *p = open_plan(b, (const uint8_t[]){0, 1, 0});
+    plan_ready make = expect(p, "make", 0);
+    expect_none(p);
+    plan_settle(p, make.def, 0, PLAN_LEFT, NULL);
+    plan_ready other = expect(p, "other", 0);
+    expect_none(p);
+    plan_settle(p, other.def, 0, PLAN_LEFT, NULL);
+    plan_ready each = expect(p, "each", 0);
+    plan_settle(p, each.def, 0, PLAN_LEFT, NULL);
+    assert_true(plan_finished(p));
+    plan_close(p);
+    batch_free(b);
+}
+
+static void test_plan__a_late_cycle_fails_its_job_and_what_needs_it(void **state)
+{
+    (void)state;
+    batch *b =
+        load("version: 1\njobs:\n"
+             "  make: {run: x}\n"
+             "  each: {run: x, needs: make, matrix: {f: {glob: \"*.made\"}}, inputs: [\"in/${{ f }}\"]}\n"
+             "  after: {run: x, needs: each, outputs: [in/1.made]}\n");
+    write_file("1.made", "");
+    plan *p = open_plan(b, NULL);
+    plan_ready make = expect(p, "make", 0);
+    plan_settle(p, make.def, 0, PLAN_LEFT, NULL);
+    plan_ready each = expect(p, "each", 0);
+    assert_non_null(each.error);
+    assert_non_null(strstr(each.error->text, "'each' reads 'in/1.made' of 'after', 'after' needs 'each'"));
+    plan_settle(p, each.def, 0, PLAN_FAILED, NULL);
+    plan_ready after = expect(p, "after", 0);
+    assert_string_equal(after.blocked_by->name, "each");
+    plan_settle(p, after.def, 0, PLAN_FAILED, NULL);
+    assert_true(plan_finished(p));
+    plan_close(p);
+    batch_free(b);
+}
+
+static void test_plan__a_job_whose_need_failed_does_not_ask_for_its_instances(void **state)
+{
+    (void)state;
+    batch *b = load("version: 1\njobs:\n"
+                    "  make: {run: x}\n"
+                    "  each: {run: x, needs: make, matrix: {f: {glob: \"*.made\"}}}\n");
+    plan_end ends[] = {PLAN_FAILED, PLAN_UNKNOWN};
+    for (int i = 0; i < 2; i++) {
+        plan *p = open_plan(b, NULL);
+        plan_ready make = expect(p, "make", 0);
+        plan_settle(p, make.def, 0, ends[i], NULL);
+        plan_ready each = expect(p, "each", 0);
+        assert_null(each.error);
+        assert_string_equal(each.blocked_by->name, "make");
+        assert_int_equal(each.would, i);
+        DEJA_AUTO_BUFFER deja_buffer name = {0};
+        job_name(&name, each.def, each.index);
+        assert_string_equal(deja_buffer_string(&name), "each");
+        plan_close(p);
+    }
+    batch_free(b);
+}
+
+static void test_plan__what_one_instance_left_may_be_unknown(void **state)
+{
+    (void)state;
+    batch *b = load("version: 1\njobs:\n  a: {run: x, matrix: {n: [1, 2]}}\n  b: {run: x, needs: a}\n");
+    plan *p = open_plan(b, NULL);
+    deja_hash one = deja_hash_bytes("1", 1), left;
+    plan_ready first = expect(p, "a", 0);
+    plan_settle(p, first.def, 0, PLAN_LEFT, &one);
+    plan_settle(p, expect(p, "a", 1).def, 1, PLAN_LEFT, NULL);
+    assert_int_equal(plan_left(p, first.def, &left), 0);
+    plan_close(p);
+    batch_free(b);
+}
+
+/* Neither time that grows with the square nor a stack that grows with the length: else this does not end. */
+static void test_plan__long_chains_against_the_order_of_the_file(void **state)
+{
+    (void)state;
+    enum { LENGTH = 20000 };
+    DEJA_AUTO_BUFFER deja_buffer text = {0};
+    deja_buffer_add_string(&text, "version: 1\njobs:\n");
+    for (int i = 0; i < LENGTH; i++)
+        deja_buffer_addf(&text, "  j%d: {run: x, %s: j%d, inputs: [f%d], outputs: [f%d]}\n", i,
+                         i + 1 < LENGTH ? "needs" : "version", i + 1, i + 1, i);
+    batch *b = load(deja_buffer_string(&text));
+    plan *p = open_plan(b, NULL);
+    plan_ready ready;
+    for (int i = LENGTH; i-- > 0;) {
+        assert_int_equal(plan_next(p, &ready), 1);
+        assert_int_equal(ready.def->number, i);
+        plan_settle(p, ready.def, 0, i == LENGTH / 2 ? PLAN_FAILED : PLAN_LEFT, NULL);
+    }
+    assert_true(plan_finished(p));
+    plan_close(p);
     batch_free(b);
 }
 
@@ -219,6 +474,16 @@ int main(void)
         CASE(test_plan__an_input_that_is_an_output_is_an_edge),
         CASE(test_plan__standard_input_that_is_an_output_is_an_edge),
         CASE(test_plan__refuses_a_cycle_through_files_link_by_link),
+        CASE(test_plan__a_pattern_or_a_folder_of_outputs_is_an_edge),
+        CASE(test_plan__a_pattern_with_values_finds_its_makers),
+        CASE(test_plan__refuses_a_pattern_over_outputs_of_the_same_job),
+        CASE(test_plan__refuses_a_matrix_of_what_others_make),
+        CASE(test_plan__late_outputs_need_a_written_need),
+        CASE(test_plan__late_inputs_wait_for_their_makers),
+        CASE(test_plan__a_late_cycle_fails_its_job_and_what_needs_it),
+        CASE(test_plan__a_job_whose_need_failed_does_not_ask_for_its_instances),
+        CASE(test_plan__what_one_instance_left_may_be_unknown),
+        CASE(test_plan__long_chains_against_the_order_of_the_file),
         CASE(test_plan__refuses_two_makers_of_one_output),
         CASE(test_plan__a_matrix_of_made_files_is_read_when_they_are_there),
         CASE(test_plan__a_matrix_that_stays_empty_fails_or_is_skipped),

@@ -1,0 +1,49 @@
+#ifndef GRAPH_H
+#define GRAPH_H
+/*
+ * Edges between the definitions of a batch, which are numbers: `from` waits for `to`. A walk is never
+ * recursive: a batch may be a chain of a million jobs.
+ */
+#include <deja/error.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct graph_edge {
+    uint32_t to;
+    int data;         /* what `to` leaves matters to `from`: more than an order */
+    const void *note; /* of the caller: where the edge comes from; borrowed */
+} graph_edge;
+
+typedef struct graph_node {
+    graph_edge *needs;
+    size_t need_count, need_cap;
+    uint32_t *dependants; /* the same edges from the other side */
+    size_t dependant_count, dependant_cap;
+} graph_node;
+
+typedef struct graph {
+    graph_node *nodes;
+    uint32_t count;
+} graph;
+
+/* `count` nodes without an edge. DEJA_ENOMEM. */
+int graph_init(graph *g, uint32_t count);
+void graph_done(graph *g);
+
+/* 1 a new edge, 0 there is one already (its `data` becomes 1 when `edge` has it), DEJA_ENOMEM. */
+int graph_add(graph *g, uint32_t from, const graph_edge *edge);
+
+/* The edge, or NULL. */
+const graph_edge *graph_find(const graph *g, uint32_t from, uint32_t to);
+
+/*
+ * Looks for a way along `needs` that comes back to where it began, from `start` on or, with start >= count,
+ * from anywhere. 1 and its nodes in order, each needing the next and the last the first (free them with
+ * deja_free); 0 when there is none; DEJA_ENOMEM.
+ */
+int graph_cycle(const graph *g, uint32_t start, uint32_t **ret_path, size_t *ret_count);
+
+/* 1 when `from` waits for `to`, directly or by way of others; 0; DEJA_ENOMEM. */
+int graph_waits_for(const graph *g, uint32_t from, uint32_t to);
+
+#endif

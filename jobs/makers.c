@@ -1,0 +1,399 @@
+/*
+ * Names are compared by hash, in the index of outputs. Patterns and folders are found from the other side:
+ * each path that is made is looked up by the folders that it lies in, where each pattern waits at the folder
+ * of its text before the first `*`. So neither many patterns nor many outputs make the work grow as their
+ * product.
+ */
+#include "makers.h"
+#include "batch_read.h"
+#include "glob.h"
+#include <deja/cleanup.h>
+#include <deja/file.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A definition, once it is added. */
+typedef struct reader {
+    int added;
+    uint32_t instances;
+    uint64_t *names; /* hashes of the paths that its instances read by name */
+    size_t count, cap;
+} reader;
+
+/* A pattern or a folder that is read. */
+typedef struct listing {
+    uint64_t base; /* hash of the folder that all it names lies in */
+    uint32_t reader;
+    uint32_t linked; /* number + 1 of the maker that it was paired with last */
+    int in_matrix;
+    job_input input;
+} listing;
+
+struct makers {
+    batch *batch;
+    makers_found found;
+    void *context;
+    outputs_index index;
+    int has_outputs; /* some job has */
+    uint32_t unadded;
+    reader *readers;
+    listing *listings;
+    size_t listing_count, listing_cap, sorted;
+    int has_absolute; /* some listing is outside the batch's folder */
+    deja_arena arena;
+};
+
+static int out_of_memory(deja_error *err)
+{
+    return deja_fail(err, DEJA_ENOMEM, "plan: out of memory");
+}
+
+/* ---- adding ---- */
+
+static int note_name(reader *r, const char *path)
+{
+    uint64_t hash = outputs_path_hash(path);
+    if (r->count && r->names[r->count - 1] == hash)
+        return 0;
+    uint64_t *more = deja_grow(r->names, r->count, &r->cap, sizeof *more);
+    if (!more)
+        return DEJA_ENOMEM;
+    r->names = more;
+    more[r->count++] = hash;
+    return 0;
+}
+
+/* The length of the folder that begins a pattern, without the slash. */
+static size_t base_length(const job_input *in)
+{
+    if (in->folder)
+        return strcmp(in->path, ".") == 0 || strcmp(in->path, "/") == 0 ? 0 : strlen(in->path);
+    size_t len = strcspn(in->path, "*?[\\");
+    while (len > 0 && in->path[len - 1] != '/')
+        len--;
+    return len > 0 ? len - 1 : 0;
+}
+
+/* Most patterns are the same for all instances: the latest few are looked at. */
+static int is_noted(const makers *m, uint32_t number, const job_input *in)
+{
+    size_t first = m->listing_count > 8 ? m->listing_count - 8 : 0;
+    for (size_t i = m->listing_count; i-- > first;) {
+        const listing *l = &m->listings[i];
+        if (l->reader == number && !l->in_matrix && l->input.folder == in->folder &&
+            strcmp(l->input.path, in->path) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+static int note_listing(makers *m, uint32_t number, const job_input *in, int in_matrix)
+{
+    if (!in_matrix && is_noted(m, number, in))
+        return 0;
+    listing *more = deja_grow(m->listings, m->listing_count, &m->listing_cap, sizeof *more);
+    if (!more)
+        return DEJA_ENOMEM;
+    m->listings = more;
+    listing *l = &more[m->listing_count];
+    *l = (listing){.base = deja_hash64(in->path, base_length(in)),
+                   .reader = number,
+                   .in_matrix = in_matrix,
+                   .input = *in};
+    l->input.path = deja_arena_dup(&m->arena, in->path, strlen(in->path));
+    m->listing_count += l->input.path != NULL;
+    m->has_absolute |= in->path[0] == '/';
+    return l->input.path ? 0 : DEJA_ENOMEM;
+}
+
+static int note_reads(makers *m, const job *j, deja_error *err)
+{
+    uint32_t number = j->def->number;
+    int status = j->stdin_path ? note_name(&m->readers[number], j->stdin_path) : 0;
+    for (size_t i = 0; status == 0 && i < j->input_count; i++) {
+        const job_input *in = &j->inputs[i];
+        status = in->pattern || in->folder ? note_listing(m, number, in, 0)
+                                           : note_name(&m->readers[number], in->path);
+    }
+    return status == 0 ? 0 : out_of_memory(err);
+}
+
+/* What the axes of a matrix are read from. */
+static int note_matrix(makers *m, const batch_job *def, deja_error *err)
+{
+    for (size_t i = 0; m->has_outputs && def->matrix_reads && i < def->matrix->count; i++)
+        for (size_t k = 0; def->axes[i].from != AXIS_FIXED && k < def->axes[i].count; k++) {
+            const batch_axis *from = &def->axes[i];
+            DEJA_AUTO_BUFFER deja_buffer path = {0};
+            if (from->from == AXIS_GLOB)
+                deja_buffer_add_string(&path, from->texts[k]);
+            else
+                glob_escape(&path, from->texts[k], strlen(from->texts[k]));
+            const char *text = deja_buffer_string(&path);
+            while (strncmp(text, "./", 2) == 0)
+                text += 2;
+            job_input in = {.path = text, .pattern = 1, .at = from->marks[k]};
+            if (path.failed || note_listing(m, def->number, &in, 1) < 0)
+                return out_of_memory(err);
+        }
+    return 0;
+}
+
+/* What is needed to know the paths of a job. */
+static unsigned path_parts(const batch_job *def)
+{
+    return def->stdin_path ? JOB_ALL : JOB_FILES;
+}
+
+static int has_paths(const makers *m, const batch_job *def)
+{
+    return def->output_count > 0 || (m->has_outputs && (def->input_count > 0 || def->stdin_path));
+}
+
+int makers_add(makers *m, const batch_job *def, uint32_t instances, deja_error *err)
+{
+    reader *r = &m->readers[def->number];
+    job j = {0};
+    int status = note_matrix(m, def, err);
+    for (uint32_t i = 0; has_paths(m, def) && status == 0 && i < instances; i++) {
+        status = job_render(&j, m->batch, def, i, path_parts(def), err);
+        if (status == 0)
+            status = outputs_index_add(&m->index, m->batch, &j, err);
+        if (status == 0 && m->has_outputs)
+            status = note_reads(m, &j, err);
+    }
+    job_done(&j);
+    m->unadded -= !r->added;
+    r->added = 1;
+    r->instances = instances;
+    return status;
+}
+
+/* ---- names ---- */
+
+/* Some name that it reads may be an output, of job `maker` or (-1) of any, as far as hashes tell. */
+static int may_read(const makers *m, const reader *r, int64_t maker)
+{
+    for (size_t i = 0; i < r->count; i++)
+        if (outputs_index_has(&m->index, r->names[i], maker))
+            return 1;
+    return 0;
+}
+
+static int link_name(makers *m, uint32_t number, int64_t only, const char *path, mark at, deja_error *err)
+{
+    makers_pair pair = {.reader = number, .read = path, .made = path, .at = at};
+    uint32_t index;
+    int status = outputs_index_find(&m->index, m->batch, path, &pair.maker, &index, err);
+    if (status <= 0 || (only >= 0 && pair.maker != only))
+        return status < 0 ? status : 0;
+    return m->found(m->context, &pair, err);
+}
+
+static int link_names(makers *m, uint32_t number, int64_t only, deja_error *err)
+{
+    const batch_job *def = &m->batch->jobs[number];
+    const reader *r = &m->readers[number];
+    job j = {0};
+    int status = 0, maybe = may_read(m, r, only);
+    for (uint32_t i = 0; maybe && status == 0 && i < r->instances; i++) {
+        status = job_render(&j, m->batch, def, i, path_parts(def), err);
+        for (size_t k = 0; status == 0 && k < j.input_count; k++)
+            if (!j.inputs[k].pattern && !j.inputs[k].folder)
+                status = link_name(m, number, only, j.inputs[k].path, j.inputs[k].at, err);
+        if (status == 0 && j.stdin_path)
+            status = link_name(m, number, only, j.stdin_path, def->stdin_path->at, err);
+    }
+    job_done(&j);
+    return status;
+}
+
+/* ---- patterns and folders ---- */
+
+static int compare_listings(const void *a, const void *b)
+{
+    const listing *x = a, *y = b;
+    if (x->base != y->base)
+        return x->base < y->base ? -1 : 1;
+    return x->reader < y->reader ? -1 : x->reader > y->reader;
+}
+
+static void sort_listings(makers *m)
+{
+    if (m->sorted != m->listing_count)
+        qsort(m->listings, m->listing_count, sizeof *m->listings, compare_listings);
+    m->sorted = m->listing_count;
+}
+
+/* The first listing that waits at a folder. */
+static size_t first_at(const makers *m, uint64_t base)
+{
+    size_t low = 0, high = m->listing_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (m->listings[middle].base < base)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* What is asked: outputs of `maker`, read by `only` or (-1) by any. */
+typedef struct question {
+    uint32_t maker;
+    int64_t only;
+} question;
+
+static int link_at(makers *m, const question *q, uint64_t base, const char *made, deja_error *err)
+{
+    for (size_t i = first_at(m, base); i < m->listing_count && m->listings[i].base == base; i++) {
+        listing *l = &m->listings[i];
+        if (l->linked == q->maker + 1 || (q->only >= 0 && l->reader != q->only) ||
+            !outputs_match(&l->input, made))
+            continue;
+        l->linked = q->maker + 1;
+        makers_pair pair = {.reader = l->reader,
+                            .maker = q->maker,
+                            .read = l->input.path,
+                            .made = made,
+                            .at = l->input.at,
+                            .in_matrix = l->in_matrix};
+        int status = m->found(m->context, &pair, err);
+        if (status < 0)
+            return status;
+    }
+    return 0;
+}
+
+/* Looks a path up by each of the folders that it lies in. */
+static int link_path(makers *m, const question *q, const char *made, deja_error *err)
+{
+    size_t len = strlen(made);
+    for (int status = 0; len > 0;) {
+        while (len > 0 && made[len - 1] != '/')
+            len--;
+        len -= len > 0;
+        status = link_at(m, q, deja_hash64(made, len), made, err);
+        if (status < 0)
+            return status;
+    }
+    return 0;
+}
+
+static int link_output(makers *m, const question *q, const char *path, deja_error *err)
+{
+    int status = path[0] == '/' ? 0 : link_path(m, q, path, err);
+    if (status < 0 || !m->has_absolute)
+        return status;
+    DEJA_AUTO_BUFFER deja_buffer full = {0};
+    deja_path_join(&full, m->batch->folder, path);
+    return full.failed ? out_of_memory(err) : link_path(m, q, full.data, err);
+}
+
+static int link_listings(makers *m, uint32_t maker, int64_t only, deja_error *err)
+{
+    const batch_job *def = &m->batch->jobs[maker];
+    const reader *r = &m->readers[maker];
+    question q = {.maker = maker, .only = only};
+    job j = {0};
+    int status = 0, any = m->listing_count > 0 && def->output_count > 0;
+    for (uint32_t i = 0; any && status == 0 && i < r->instances; i++) {
+        status = job_render(&j, m->batch, def, i, JOB_FILES, err);
+        for (size_t k = 0; status == 0 && k < j.output_count; k++)
+            status = link_output(m, &q, j.outputs[k].path, err);
+    }
+    job_done(&j);
+    return status;
+}
+
+/* ---- linking ---- */
+
+static void forget(makers *m)
+{
+    if (m->unadded > 0)
+        return;
+    for (uint32_t i = 0; i < m->batch->job_count; i++) {
+        deja_free(m->readers[i].names);
+        m->readers[i].names = NULL;
+        m->readers[i].count = m->readers[i].cap = 0;
+    }
+    deja_free(m->listings);
+    m->listings = NULL;
+    m->listing_count = m->listing_cap = m->sorted = 0;
+}
+
+int makers_link_all(makers *m, deja_error *err)
+{
+    int status = 0;
+    sort_listings(m);
+    for (uint32_t i = 0; status == 0 && i < m->batch->job_count; i++) {
+        if (!m->readers[i].added)
+            continue;
+        status = link_names(m, i, -1, err);
+        if (status == 0)
+            status = link_listings(m, i, -1, err);
+    }
+    forget(m);
+    return status;
+}
+
+static int has_listings(const makers *m, uint32_t number)
+{
+    for (size_t i = 0; i < m->listing_count; i++)
+        if (m->listings[i].reader == number)
+            return 1;
+    return 0;
+}
+
+int makers_link(makers *m, const batch_job *def, deja_error *err)
+{
+    uint32_t number = def->number;
+    sort_listings(m);
+    int listed = has_listings(m, number);
+    int status = link_names(m, number, -1, err);
+    if (status == 0)
+        status = link_listings(m, number, -1, err);
+    for (uint32_t i = 0; status == 0 && i < m->batch->job_count; i++) {
+        if (i == number || !m->readers[i].added)
+            continue;
+        status = link_names(m, i, number, err);
+        if (status == 0 && listed)
+            status = link_listings(m, i, number, err);
+    }
+    forget(m);
+    return status;
+}
+
+/* ---- life ---- */
+
+int makers_open(makers **ret, batch *b, makers_found found, void *context, deja_error *err)
+{
+    makers *m = deja_calloc(1, sizeof *m);
+    if (m)
+        m->readers = deja_calloc(b->job_count ? b->job_count : 1, sizeof *m->readers);
+    if (!m || !m->readers) {
+        deja_free(m);
+        return out_of_memory(err);
+    }
+    m->batch = b;
+    m->found = found;
+    m->context = context;
+    m->unadded = b->job_count;
+    for (uint32_t i = 0; i < b->job_count; i++)
+        m->has_outputs |= b->jobs[i].output_count > 0;
+    *ret = m;
+    return 0;
+}
+
+void makers_close(makers *m)
+{
+    if (!m)
+        return;
+    m->unadded = 0;
+    forget(m);
+    outputs_index_done(&m->index);
+    deja_arena_done(&m->arena);
+    deja_free(m->readers);
+    deja_free(m);
+}

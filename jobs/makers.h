@@ -1,0 +1,38 @@
+#ifndef MAKERS_H
+#define MAKERS_H
+/*
+ * Who makes what others read: the pairs of definitions of which one reads, by name, by a pattern, in a folder
+ * or as standard input, what instances of the other one make. A definition is added when its instances are
+ * known; the pairs are found among all that were added.
+ */
+#include "outputs.h"
+
+typedef struct makers makers;
+
+typedef struct makers_pair {
+    uint32_t reader, maker; /* numbers of definitions, perhaps the same one */
+    const char *read;       /* the path or pattern that is read; borrowed during the call */
+    const char *made;       /* the path that is made; borrowed during the call */
+    mark at;                /* of what reads */
+    int in_matrix;          /* read for the values of the reader's matrix */
+} makers_pair;
+
+/* A negative code ends the search and is its result. A pair may come more than once. */
+typedef int (*makers_found)(void *context, const makers_pair *pair, deja_error *err);
+
+/* Borrows the batch. DEJA_ENOMEM. */
+int makers_open(makers **ret, batch *b, makers_found found, void *context, deja_error *err);
+
+/* Takes in the paths of all instances of `def`, which is expanded. Errors with their place: two instances
+ * make one path, an output is also an input. */
+int makers_add(makers *m, const batch_job *def, uint32_t instances, deja_error *err);
+
+/* Finds the pairs among all that were added. */
+int makers_link_all(makers *m, deja_error *err);
+
+/* Finds the pairs with `def`, which was added last, after makers_link_all. */
+int makers_link(makers *m, const batch_job *def, deja_error *err);
+
+void makers_close(makers *m);
+
+#endif

@@ -48,6 +48,7 @@ typedef struct batch_job {
     const shell_text *text; /* BATCH_SHELL_TEXT: the text analysed for its shell (places of expressions) */
     const char *const
         *shell;     /* argv in front of the text, NULL-terminated: bash -euo pipefail -c. NULL for an argv */
+    int is_direct;  /* BATCH_SHELL_TEXT: plain words may be executed without that shell */
     matrix *matrix; /* never NULL; without axes it has one instance */
     struct batch_axis *axes; /* private: where the values of each axis of the matrix come from */
     int matrix_reads;        /* some axis reads a glob or a file: its values are known after batch_expand */

@@ -10,28 +10,29 @@
 /* What stands between the name of a shell and the text. */
 typedef struct known_shell {
     const char *name;
+    int is_ours; /* it does with plain words what shell_words expects: execute them */
     const char *words[SHELL_WORDS];
 } known_shell;
 
 /* bash alone is sure to know pipefail: without it `fails | gzip > out` succeeds, and its broken result would
  * be kept. */
 static const known_shell shells[] = {
-    {"bash", {"-euo", "pipefail", "-c"}},
-    {"sh", {"-e", "-c"}},
-    {"dash", {"-e", "-c"}},
-    {"ash", {"-e", "-c"}},
-    {"ksh", {"-e", "-c"}},
-    {"mksh", {"-e", "-c"}},
-    {"zsh", {"-e", "-c"}},
-    {"fish", {"-c"}},
-    {"python", {"-c"}},
-    {"python3", {"-c"}},
-    {"perl", {"-e"}},
-    {"ruby", {"-e"}},
-    {"node", {"-e"}},
-    {"lua", {"-e"}},
-    {"luajit", {"-e"}},
-    {"Rscript", {"-e"}},
+    {"bash", 1, {"-euo", "pipefail", "-c"}},
+    {"sh", 1, {"-e", "-c"}},
+    {"dash", 1, {"-e", "-c"}},
+    {"ash", 1, {"-e", "-c"}},
+    {"ksh", 0, {"-e", "-c"}},
+    {"mksh", 0, {"-e", "-c"}},
+    {"zsh", 0, {"-e", "-c"}},
+    {"fish", 0, {"-c"}},
+    {"python", 0, {"-c"}},
+    {"python3", 0, {"-c"}},
+    {"perl", 0, {"-e"}},
+    {"ruby", 0, {"-e"}},
+    {"node", 0, {"-e"}},
+    {"lua", 0, {"-e"}},
+    {"luajit", 0, {"-e"}},
+    {"Rscript", 0, {"-e"}},
 };
 
 static const known_shell *find_shell(const char *path)
@@ -60,7 +61,10 @@ static int unknown_shell(batch_reader *r, const yaml_node *n)
                        *hint ? hint : ": write it as a list, as in", *hint ? "" : " [program, -c]");
 }
 
-/* `name` and the words of `known` behind it. */
+/*
+ * `name` and the words of `known` behind it. A path is taken for what it is: perhaps a wrapper that does more
+ * than the shell whose name it has.
+ */
 static int make_shell(batch_reader *r, const char *name, const known_shell *known, batch_job *job)
 {
     const char **words = read_alloc(r, SHELL_WORDS + 2, sizeof *words);
@@ -70,6 +74,7 @@ static int make_shell(batch_reader *r, const char *name, const known_shell *know
     for (size_t i = 0; i < SHELL_WORDS && known->words[i]; i++)
         words[i + 1] = known->words[i];
     job->shell = words;
+    job->is_direct = known->is_ours && !strchr(name, '/');
     return 0;
 }
 
@@ -85,6 +90,7 @@ static int read_shell_list(batch_reader *r, const yaml_node *n, batch_job *job)
     if (!code && !*words[0])
         code = source_fail(&r->b->source, n->pairs[0].value->mark, r->err, "the name of the shell is empty");
     job->shell = words;
+    job->is_direct = 0;
     return code;
 }
 

@@ -396,10 +396,10 @@ static int render_shell(scope *s, deja_error *err)
     argv[n] = j->text;
     argv[n + 1] = NULL;
     j->shell = argv;
-    if (shell_is_posix(j->def->shell, n)) {
+    if (shell_is_posix(j->def->shell, n))
+        j->program = shell_first_word(j->text, &j->arena);
+    if (j->def->is_direct)
         j->argv = (const char *const *)shell_words(j->text, &j->arena);
-        j->program = j->argv ? j->argv[0] : shell_first_word(j->text, &j->arena);
-    }
     return j->arena.failed ? out_of_memory(err) : 0;
 }
 

@@ -105,7 +105,7 @@ static int gather(scope *s, const batch_job *needed, long only, const char ***re
     if (!items)
         return out_of_memory(err);
     for (uint32_t i = 0; status == 0 && i < count; i++) {
-        status = job_render(&other, s->job->batch, needed, i, JOB_FILES, err);
+        status = job_render(&other, s->job->batch, needed, i, JOB_OUTPUTS, err);
         for (size_t k = 0; status == 0 && k < each; k++) {
             const char *path = other.outputs[only < 0 ? k : (size_t)only].path;
             items[n++] = deja_arena_dup(&s->job->arena, path, strlen(path));
@@ -456,9 +456,9 @@ int job_render(job *ret, const batch *b, const batch_job *def, uint32_t index, u
     deja_arena_reset(&arena);
     *ret = (job){.batch = b, .def = def, .index = index, .cwd = ".", .arena = arena};
     int status = render_values(ret, err);
-    if (status == 0 && parts & JOB_FILES)
+    if (status == 0 && parts & JOB_OUTPUTS)
         status = render_outputs(ret, err);
-    if (status == 0 && parts & JOB_FILES)
+    if (status == 0 && parts & JOB_INPUTS)
         status = render_inputs(ret, err);
     if (status == 0 && parts & JOB_COMMAND)
         status = render_command(ret, err);

@@ -42,8 +42,10 @@ typedef struct job {
 void job_name(deja_buffer *b, const batch_job *def, uint32_t index);
 
 /* The parts of a job that job_render makes. */
-#define JOB_FILES   1u /* inputs and outputs */
-#define JOB_COMMAND 2u /* words, text, cwd, stdin */
+#define JOB_OUTPUTS 1u /* from the values of the matrix alone: of no other job anything is rendered */
+#define JOB_INPUTS  2u /* perhaps outputs of needed jobs */
+#define JOB_COMMAND 4u /* words, text, cwd, stdin */
+#define JOB_FILES   (JOB_OUTPUTS | JOB_INPUTS)
 #define JOB_ALL     (JOB_FILES | JOB_COMMAND)
 
 /*

@@ -80,6 +80,31 @@ static void test_job__gathers_outputs_of_needed_instances_in_order(void **state)
     batch_free(b);
 }
 
+/* Each stage has two inputs from the one before it: rendered as deep as it goes, the last one would take 2^60
+ * steps. */
+static void test_job__gathering_renders_no_further_than_one_job(void **state)
+{
+    (void)state;
+    enum { STAGES = 60 };
+    DEJA_AUTO_BUFFER deja_buffer text = {0};
+    deja_buffer_add_string(&text, "version: 1\njobs:\n  s0: {run: x, outputs: {a: a0, b: b0}}\n");
+    for (int i = 1; i <= STAGES; i++)
+        deja_buffer_addf(
+            &text,
+            "  s%d: {run: x, needs: s%d, inputs: [\"${{ s%d.outputs }}\", \"${{ s%d.outputs.b }}\"], "
+            "outputs: {a: a%d, b: b%d}}\n",
+            i, i - 1, i - 1, i - 1, i, i);
+    batch *b = load(deja_buffer_string(&text));
+    job j = render(b, "s60", 0);
+    assert_int_equal(j.input_count, 3);
+    assert_string_equal(j.inputs[0].path, "a59");
+    assert_string_equal(j.inputs[1].path, "b59");
+    assert_string_equal(j.inputs[2].path, "b59");
+    assert_string_equal(j.outputs[1].path, "b60");
+    job_done(&j);
+    batch_free(b);
+}
+
 static void test_job__inputs_are_listed_with_what_patterns_match(void **state)
 {
     (void)state;
@@ -396,6 +421,7 @@ int main(void)
         CASE(test_job__is_rendered_from_its_number),
         CASE(test_job__text_without_syntax_is_words),
         CASE(test_job__gathers_outputs_of_needed_instances_in_order),
+        CASE(test_job__gathering_renders_no_further_than_one_job),
         CASE(test_job__inputs_are_listed_with_what_patterns_match),
         CASE(test_job__a_value_in_an_input_is_never_a_pattern),
         CASE(test_job__refuses_outputs_outside_of_the_folder),

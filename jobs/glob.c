@@ -4,7 +4,7 @@
  * descriptor at a time.
  */
 #include "glob.h"
-#include "glob_match.h"
+#include "glob_pattern.h"
 #include <deja/cleanup.h>
 #include <dirent.h>
 #include <errno.h>
@@ -13,15 +13,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { COMPONENT_LIMIT = 63 }; /* bits of a set of states, but one for the end */
-
-typedef struct component {
-    const char *text;
-    size_t len;
-    const char *literal; /* without escapes; NULL for a pattern */
-    int any_depth;       /* `**` */
-} component;
-
 typedef struct entry {
     const char *path;
     unsigned char type;
@@ -29,16 +20,14 @@ typedef struct entry {
 
 typedef struct folder {
     const char *path; /* "" for the one where the search begins */
-    uint64_t states;  /* bit s: component s may match an entry */
-    int follow;       /* it may be a link */
+    glob_states states;
+    int follow; /* it may be a link */
 } folder;
 
 typedef struct search {
     int dirfd;
-    component components[COMPONENT_LIMIT];
-    size_t count;
-    int want_folders; /* the pattern ends with a slash */
-    int tree;         /* no pattern: everything */
+    glob_pattern pattern;
+    int tree; /* no pattern: everything */
     folder *folders;
     size_t folder_count, folder_cap;
     entry *found;
@@ -77,7 +66,7 @@ static int add_found(search *s, const char *path, unsigned char type)
     return 0;
 }
 
-static int add_folder(search *s, const char *path, uint64_t states, int follow)
+static int add_folder(search *s, const char *path, glob_states states, int follow)
 {
     folder *grown = deja_grow(s->folders, s->folder_count, &s->folder_cap, sizeof *grown);
     if (grown)
@@ -119,42 +108,8 @@ static int look(search *s, const char *path, int flags, unsigned char *ret)
     return is_gone(errno) ? 0 : deja_fail_errno(s->err, "look at '%s'", shown(path));
 }
 
-/* Adds the components that come after a `**`, which may be no folder at all. */
-static uint64_t closure(const search *s, uint64_t states)
-{
-    for (size_t k = 0; k < s->count; k++)
-        if ((states >> k & 1) && s->components[k].any_depth)
-            states |= UINT64_C(2) << k;
-    return states;
-}
-
-static int matches(const component *c, const char *name)
-{
-    return c->literal ? strcmp(c->literal, name) == 0 : glob_match_name(c->text, c->len, name, strlen(name));
-}
-
-/* The states behind `name`, 0 when nothing matches it; `**` takes it only when it is a folder. */
-static uint64_t advance(const search *s, uint64_t states, const char *name, unsigned char type)
-{
-    uint64_t next = 0;
-    for (size_t k = 0; k < s->count; k++) {
-        if (!(states >> k & 1))
-            continue;
-        if (!s->components[k].any_depth)
-            next |= matches(&s->components[k], name) ? UINT64_C(2) << k : 0;
-        else if (type == GLOB_FOLDER && name[0] != '.')
-            next |= UINT64_C(1) << k;
-    }
-    return closure(s, next);
-}
-
-static uint64_t end_state(const search *s)
-{
-    return UINT64_C(1) << s->count;
-}
-
 /* The entry s->path of type `type` matched up to `states`. */
-static int take(search *s, unsigned char type, uint64_t states)
+static int take(search *s, unsigned char type, glob_states states)
 {
     const char *path = deja_buffer_string(&s->path);
     unsigned char target = type;
@@ -162,10 +117,10 @@ static int take(search *s, unsigned char type, uint64_t states)
     if (code < 0)
         return code;
     int is_folder = target == GLOB_FOLDER;
-    uint64_t inside = states & (end_state(s) - 1);
+    glob_states inside = glob_pattern_inside(&s->pattern, states);
     if (is_folder && inside && (code = add_folder(s, path, inside, 1)) != 0)
         return code;
-    if (!(states & end_state(s)) || is_folder != s->want_folders)
+    if (!glob_pattern_is_end(&s->pattern, states) || is_folder != s->pattern.want_folders)
         return 0;
     if (is_folder && path[s->path.len - 1] != '/')
         deja_buffer_add_char(&s->path, '/');
@@ -185,7 +140,7 @@ static int visit(search *s, const folder *f, const char *name, int known)
         const char *path = join(s, f->path, name);
         return type == GLOB_FOLDER ? add_folder(s, path, 0, 0) : add_found(s, path, type);
     }
-    uint64_t states = advance(s, f->states, name, type);
+    glob_states states = glob_pattern_next(&s->pattern, f->states, name, type == GLOB_FOLDER);
     if (!states)
         return 0;
     join(s, f->path, name);
@@ -258,13 +213,14 @@ static int read_folder(search *s, const folder *f)
  */
 static int visit_literals(search *s, const folder *f, int all)
 {
-    uint64_t done = 0;
-    for (size_t k = 0; k < s->count; k++) {
-        const char *name = s->components[k].literal;
+    glob_states done = 0;
+    const glob_component *c = s->pattern.components;
+    for (size_t k = 0; k < s->pattern.count; k++) {
+        const char *name = c[k].literal;
         if (!(f->states >> k & 1) || !name || (done >> k & 1) || (!all && !is_dots(name)))
             continue;
-        for (size_t j = k; j < s->count; j++)
-            if (s->components[j].literal && strcmp(s->components[j].literal, name) == 0)
+        for (size_t j = k; j < s->pattern.count; j++)
+            if (c[j].literal && strcmp(c[j].literal, name) == 0)
                 done |= UINT64_C(1) << j;
         int code = visit(s, f, name, -1);
         if (code)
@@ -273,19 +229,11 @@ static int visit_literals(search *s, const folder *f, int all)
     return 0;
 }
 
-static int has_pattern(const search *s, uint64_t states)
-{
-    for (size_t k = 0; k < s->count; k++)
-        if ((states >> k & 1) && !s->components[k].literal)
-            return 1;
-    return 0;
-}
-
 static int search_all(search *s)
 {
     while (s->folder_count > 0) {
         folder f = s->folders[--s->folder_count];
-        int read = s->tree || has_pattern(s, f.states);
+        int read = s->tree || glob_pattern_must_read(&s->pattern, f.states);
         int code = s->tree ? 0 : visit_literals(s, &f, !read);
         if (!code && read)
             code = read_folder(s, &f);
@@ -332,70 +280,16 @@ static void search_done(search *s)
     deja_arena_done(&s->arena);
 }
 
-static int add_component(search *s, const char *text, size_t len)
-{
-    int any_depth = len == 2 && memcmp(text, "**", 2) == 0;
-    if (any_depth && s->count && s->components[s->count - 1].any_depth)
-        return 0;
-    if (s->count == COMPONENT_LIMIT)
-        return deja_fail(s->err, DEJA_ELIMIT, "a pattern with more than %d components", COMPONENT_LIMIT);
-    component *c = &s->components[s->count];
-    char *copy = deja_arena_dup(&s->arena, text, len);
-    if (!copy)
-        return no_memory(s);
-    *c = (component){.text = copy, .len = len, .any_depth = any_depth};
-    s->count++;
-    if (glob_is_pattern(copy))
-        return 0;
-    deja_buffer_clear(&s->path);
-    glob_unescape(&s->path, copy);
-    c->literal = deja_arena_dup(&s->arena, deja_buffer_string(&s->path), s->path.len);
-    return c->literal && !s->path.failed ? 0 : no_memory(s);
-}
-
-static int add_prefix(search *s, deja_buffer *prefix, const char *one)
-{
-    if (prefix->len && prefix->data[prefix->len - 1] != '/')
-        deja_buffer_add_char(prefix, '/');
-    glob_unescape(prefix, one);
-    return prefix->failed ? no_memory(s) : 0;
-}
-
-/* Splits the pattern: leading components that are no patterns go into `prefix`, the others into
- * s->components. */
-static int split(search *s, const char *pattern, deja_buffer *prefix)
-{
-    const char *p = pattern;
-    int code = 0;
-    if (*p == '/')
-        deja_buffer_add_char(prefix, '/');
-    for (p += strspn(p, "/"); !code && *p; p += strspn(p, "/")) {
-        size_t len = strcspn(p, "/");
-        DEJA_AUTO_FREE char *one = deja_dup(p, len);
-        if (!one)
-            return no_memory(s);
-        if (s->count == 0 && !glob_is_pattern(one))
-            code = add_prefix(s, prefix, one);
-        else
-            code = add_component(s, p, len);
-        p += len;
-    }
-    s->want_folders = p > pattern && p[-1] == '/';
-    if (!code && s->count && s->components[s->count - 1].any_depth && !s->want_folders)
-        code = add_component(s, "*", 1);
-    return code;
-}
-
 /* Where the search begins: at the path itself when it has no pattern, else in the folder before the first
  * pattern. */
 static int start(search *s, const char *prefix)
 {
-    uint64_t states = closure(s, 1);
+    glob_states states = glob_pattern_begin(&s->pattern);
     unsigned char type;
-    if (!(states & end_state(s)))
+    if (!glob_pattern_is_end(&s->pattern, states))
         return add_folder(s, prefix, states, 1);
     if (!*prefix)
-        return s->count ? add_folder(s, prefix, states & (end_state(s) - 1), 1) : 0;
+        return s->pattern.count ? add_folder(s, prefix, glob_pattern_inside(&s->pattern, states), 1) : 0;
     int code = look(s, prefix, AT_SYMLINK_NOFOLLOW, &type);
     if (code <= 0)
         return code;
@@ -418,7 +312,7 @@ int glob_find(int dirfd, const char *pattern, glob_list *ret, deja_error *err)
     glob_list_done(ret);
     search s = {.dirfd = dirfd, .err = err};
     DEJA_AUTO_BUFFER deja_buffer prefix = {0};
-    int code = split(&s, pattern, &prefix);
+    int code = glob_pattern_split(&s.pattern, pattern, &prefix, &s.arena, err);
     if (!code)
         code = start(&s, deja_buffer_string(&prefix));
     if (!code)

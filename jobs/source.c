@@ -204,25 +204,60 @@ static const char *find_open(const char *text, size_t len)
     return len ? memmem(text, len, "${{", 3) : NULL;
 }
 
+static size_t skip(const char *text, size_t len, const char *set)
+{
+    size_t n = 0;
+    while (n < len && text[n] && strchr(set, text[n]))
+        n++;
+    return n;
+}
+
+/* Bytes from the mark of a scalar to where expressions of its own may stand: behind its anchor, its tag, and
+ * the line of its '|' or '>', which may end with a comment. */
+static size_t skip_header(const char *text, size_t len)
+{
+    size_t n = 0;
+    while (n < len && (text[n] == '&' || text[n] == '!')) {
+        while (n < len && !strchr(" \t\r\n", text[n]))
+            n++;
+        n += skip(text + n, len - n, " \t\r\n");
+    }
+    if (n < len && (text[n] == '|' || text[n] == '>')) {
+        const char *newline = memchr(text + n, '\n', len - n);
+        n = newline ? (size_t)(newline - text) : len;
+    }
+    return n;
+}
+
+/* 1 when the expressions that begin at `a` and `b` have the same name. */
+static int is_same_name(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+    static const char blanks[] = " \t\r\n";
+    static const char name[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
+    size_t i = 3 + skip(a + 3, a_len - 3, blanks), k = 3 + skip(b + 3, b_len - 3, blanks);
+    size_t n = skip(a + i, a_len - i, name);
+    return n == skip(b + k, b_len - k, name) && memcmp(a + i, b + k, n) == 0;
+}
+
 mark source_mark_in(const source *s, mark at, const char *value, size_t offset)
 {
     if (!at.line || !s->text || at.offset >= s->len)
         return at;
     /* The last "${{" of the value at or before `offset`, and the one of the same number in the source. */
     const char *in_value = NULL, *in_source = NULL;
-    const char *v = value, *t = s->text + at.offset;
-    size_t left = s->len - at.offset;
+    const char *v = value, *v_end = value + strlen(value), *t = s->text + at.offset,
+               *t_end = s->text + s->len;
+    t += skip_header(t, (size_t)(t_end - t));
     for (;;) {
-        const char *next = find_open(v, strlen(v));
+        const char *next = find_open(v, (size_t)(v_end - v));
         if (!next || (size_t)(next - value) > offset)
             break;
-        const char *found = find_open(t, left);
-        if (!found)
+        const char *found = find_open(t, (size_t)(t_end - t));
+        if (!found || !is_same_name(next, (size_t)(v_end - next), found, (size_t)(t_end - found)))
             return at;
         in_value = next;
         in_source = found;
         v = next + 3;
-        left -= (size_t)(found + 3 - t);
         t = found + 3;
     }
     if (!in_value)

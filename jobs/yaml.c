@@ -135,7 +135,8 @@ static int on_event(reader *r, const yaml_event_t *e, int *ret_done)
                                                            .anchor = (const char *)e->data.alias.anchor});
     case YAML_DOCUMENT_END_EVENT:
         *ret_done = 1;
-        return yaml_check_rest(r->build.src, mark_of(r, e->end_mark).offset, r->build.err);
+        return yaml_check_rest(r->build.src, mark_of(r, e->end_mark).offset, !e->data.document_end.implicit,
+                               r->build.err);
     case YAML_STREAM_END_EVENT:
         *ret_done = 1;
         return 0;

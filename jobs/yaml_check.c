@@ -13,7 +13,10 @@ typedef struct phrase {
     const char *text;
 } phrase;
 
+static const char no_directives[] = "directives are not supported, except one '%YAML 1.2'";
+
 static const phrase phrases[] = {
+    {"found unexpected ':'", "unexpected ':': text that holds it needs quotes"},
     {"mapping values are not allowed in this context",
      "unexpected ':': text that holds ': ' needs quotes, or this line is indented wrongly"},
     {"did not find expected key", "expected 'word: value' here: is the line indented like its neighbours?"},
@@ -25,11 +28,8 @@ static const phrase phrases[] = {
     {"did not find expected node content", "expected a value here"},
     {"block sequence entries are not allowed in this context",
      "an item '- ' cannot stand here: it begins a line of its own"},
-    {"block mapping entries are not allowed in this context",
-     "a map cannot begin here: it needs a line of its own"},
     {"mapping keys are not allowed in this context", "a key '? ' cannot stand here"},
-    {"did not find expected <document start>",
-     "expected the end of the file: is this line indented like the first one?"},
+    {"did not find expected <document start>", "expected '---' after a directive"},
     {"found unexpected end of stream", "the file ends inside quotes"},
     {"found unexpected document indicator", "'---' or '...' inside quotes"},
     {"found a tab character that violates indentation", "a tab cannot indent: use blanks"},
@@ -131,22 +131,23 @@ int yaml_check_text(const source *s, int *ret_empty, deja_error *err)
     if (at < s->len && column == 0 && starts(s, at, "%YAML "))
         at = skip_blank(s, skip_line(s, at), &column);
     if (at < s->len && column == 0 && s->text[at] == '%')
-        return source_fail(s, source_mark(s, at), err,
-                           "directives are not supported, except one '%%YAML 1.2'");
+        return source_fail(s, source_mark(s, at), err, "%s", no_directives);
     *ret_empty = at == s->len;
     return 0;
 }
 
-int yaml_check_rest(const source *s, size_t offset, deja_error *err)
+int yaml_check_rest(const source *s, size_t offset, int ended, deja_error *err)
 {
     size_t column, at = offset < s->len ? skip_blank(s, offset, &column) : s->len;
     while (at < s->len && starts(s, at, "..."))
         at = skip_blank(s, at + 3, &column);
     if (at == s->len)
         return 0;
-    return source_fail(s, source_mark(s, at), err, "%s",
-                       starts(s, at, "---") ? "a second document begins here: a file holds only one"
-                                            : "expected the end of the file");
+    if (starts(s, at, "---"))
+        return source_fail(s, source_mark(s, at), err,
+                           "a second document begins here: a file holds only one");
+    return source_fail(s, source_mark(s, at), err, "expected the end of the file%s",
+                       ended ? "" : ": is this line indented like the first one?");
 }
 
 /* An expression without quotes inside [...] or {...}: YAML takes its braces for a map. */
@@ -174,6 +175,14 @@ static int is_inside_line(const source *s, size_t at)
     while (at > 0 && (s->text[at - 1] == ' ' || s->text[at - 1] == '\t'))
         at--;
     return at > 0 && s->text[at - 1] != '\n' && s->text[at - 1] != '\r';
+}
+
+/* What is not supported anyway need not be written rightly. */
+static const char *unsupported(const char *context)
+{
+    if (strstr(context, " tag"))
+        return phrase_of("found undefined tag handle");
+    return strstr(context, "directive") ? no_directives : NULL;
 }
 
 /* A complaint about the end of the text is shown behind the last word. */
@@ -214,10 +223,13 @@ int yaml_problem(const source *s, mark at, mark begin, const char *problem, cons
         return cannot_begin(s, at, err);
     if (in_text && strcmp(problem, "did not find expected key") == 0)
         return not_a_key(s, at, err);
-    if (at.column > 1 && strstr(problem, "alphabetic or numeric"))
-        at = mark_before(at);
     if (ends && begin.line && context && strstr(context, "quoted"))
         return source_fail(s, begin, err, "these quotes are never closed");
+    if (begin.line && context && unsupported(context))
+        return source_fail(s, begin, err, "%s", unsupported(context));
+    if (begin.line &&
+        (strcmp(problem, "could not find expected ':'") == 0 || strstr(problem, "alphabetic or numeric")))
+        at = begin;
     at = last_word(s, at);
     if (begin.line && begin.line != at.line && strstr(problem, "',' or"))
         return source_fail(s, at, err, "%s, which begins in line %u", phrase_of(problem), begin.line);

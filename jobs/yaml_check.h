@@ -12,8 +12,9 @@
  */
 int yaml_check_text(const source *s, int *ret_empty, deja_error *err);
 
-/* Refuses anything but blanks, comments and "..." from byte `offset` on, where the document has ended. */
-int yaml_check_rest(const source *s, size_t offset, deja_error *err);
+/* Refuses anything but blanks, comments and "..." from byte `offset` on, where the document has ended: with
+ * "..." when `ended`. */
+int yaml_check_rest(const source *s, size_t offset, int ended, deja_error *err);
 
 /* Fails with libyaml's complaint at `at`, about what began at `begin` (line 0: unknown). */
 int yaml_problem(const source *s, mark at, mark begin, const char *problem, const char *context,

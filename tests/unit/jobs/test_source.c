@@ -155,6 +155,28 @@ static void test_source__mark_in_finds_the_nth_expression(void **state)
     assert_int_equal(m.column, 10);
 }
 
+static void test_source__mark_in_passes_what_stands_before_a_block(void **state)
+{
+    (void)state;
+    static const char text[] = "a: |- # ${{ x }}\n  ${{ x }}\n",
+                      tagged[] = "!!str &n | # ${{ x }}\n  ${{ x }}\n";
+    mark m = inside(text, "${{ x }}", 0);
+    assert_int_equal(m.line, 2);
+    assert_int_equal(m.column, 3);
+    source s = make(tagged);
+    m = source_mark_in(&s, source_mark(&s, 0), "${{ x }}\n", 0);
+    assert_int_equal(m.line, 2);
+}
+
+static void test_source__mark_in_finds_an_expression_that_was_folded(void **state)
+{
+    (void)state;
+    source s = make("a: >-\n  echo ${{\n  x }}\n");
+    mark m = source_mark_in(&s, source_mark(&s, 3), "echo ${{ x }}", 5);
+    assert_int_equal(m.line, 2);
+    assert_int_equal(m.column, 8);
+}
+
 static void test_source__mark_in_goes_into_an_expression(void **state)
 {
     (void)state;
@@ -168,6 +190,10 @@ static void test_source__mark_in_falls_back_to_the_scalar(void **state)
     mark m = inside("a: \"\\x24{{ x }}\"", "${{ x }}", 0);
     assert_int_equal(m.column, 4);
     m = inside("a: \"text\"", "text", 2);
+    assert_int_equal(m.column, 4);
+    /* The next expression of the file belongs to another text. */
+    m = inside("a: \"\\x24{{ x }}\"\nb: \"${{ y }}\"", "${{ x }}", 0);
+    assert_int_equal(m.line, 1);
     assert_int_equal(m.column, 4);
     source none = {0};
     assert_int_equal(source_mark_in(&none, (mark){0}, "${{ x }}", 0).line, 0);
@@ -202,6 +228,8 @@ int main(void)
         cmocka_unit_test(test_source__without_place_or_path_says_only_the_message),
         cmocka_unit_test(test_source__mark_does_not_count_a_byte_order_mark),
         cmocka_unit_test(test_source__mark_in_finds_the_nth_expression),
+        cmocka_unit_test(test_source__mark_in_passes_what_stands_before_a_block),
+        cmocka_unit_test(test_source__mark_in_finds_an_expression_that_was_folded),
         cmocka_unit_test(test_source__mark_in_goes_into_an_expression),
         cmocka_unit_test(test_source__mark_in_falls_back_to_the_scalar),
         cmocka_unit_test(test_source__word_is_cut_on_a_character),

@@ -12,9 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A definition, once it is added. */
+/* A definition. */
 typedef struct reader {
-    int added;
+    unsigned added; /* MAKERS_ of what is known of it */
     uint32_t instances;
     uint64_t *names; /* hashes of the paths that its instances read by name */
     size_t count, cap;
@@ -34,8 +34,8 @@ struct makers {
     makers_found found;
     void *context;
     outputs_index index;
-    int has_outputs; /* some job has */
-    uint32_t unadded;
+    int has_outputs;     /* some job has */
+    uint32_t incomplete; /* definitions of which not all is added */
     reader *readers;
     listing *listings;
     size_t listing_count, listing_cap, sorted;
@@ -139,32 +139,41 @@ static int note_matrix(makers *m, const batch_job *def, deja_error *err)
     return 0;
 }
 
-/* What is needed to know the paths of a job. */
-static unsigned path_parts(const batch_job *def)
+/* What is needed to know what a job reads. */
+static unsigned read_parts(const batch_job *def)
 {
     return def->stdin_path ? JOB_ALL : JOB_FILES;
 }
 
-static int has_paths(const makers *m, const batch_job *def)
+static int add_paths(makers *m, const job *j, unsigned what, deja_error *err)
 {
-    return def->output_count > 0 || (m->has_outputs && (def->input_count > 0 || def->stdin_path));
+    int status = what & MAKERS_MADE ? outputs_index_add(&m->index, m->batch, j, err) : 0;
+    if (status == 0 && what & MAKERS_READ)
+        status = outputs_check_inputs(j, err);
+    return status == 0 && what & MAKERS_READ ? note_reads(m, j, err) : status;
 }
 
-int makers_add(makers *m, const batch_job *def, uint32_t instances, deja_error *err)
+/* Without outputs in the whole batch nothing that is read matters. */
+static int has_paths(const makers *m, const batch_job *def, unsigned what)
+{
+    int reads = m->has_outputs && (def->input_count > 0 || def->stdin_path);
+    return (what & MAKERS_MADE && def->output_count > 0) || (what & MAKERS_READ && reads);
+}
+
+int makers_add(makers *m, const batch_job *def, uint32_t instances, unsigned what, deja_error *err)
 {
     reader *r = &m->readers[def->number];
+    unsigned parts = what & MAKERS_READ ? read_parts(def) : JOB_OUTPUTS;
     job j = {0};
-    int status = note_matrix(m, def, err);
-    for (uint32_t i = 0; has_paths(m, def) && status == 0 && i < instances; i++) {
-        status = job_render(&j, m->batch, def, i, path_parts(def), err);
+    int status = what & MAKERS_MADE ? note_matrix(m, def, err) : 0;
+    for (uint32_t i = 0; has_paths(m, def, what) && status == 0 && i < instances; i++) {
+        status = job_render(&j, m->batch, def, i, parts, err);
         if (status == 0)
-            status = outputs_index_add(&m->index, m->batch, &j, err);
-        if (status == 0 && m->has_outputs)
-            status = note_reads(m, &j, err);
+            status = add_paths(m, &j, what, err);
     }
     job_done(&j);
-    m->unadded -= !r->added;
-    r->added = 1;
+    r->added |= what;
+    m->incomplete -= r->added == (MAKERS_MADE | MAKERS_READ);
     r->instances = instances;
     return status;
 }
@@ -197,7 +206,7 @@ static int link_names(makers *m, uint32_t number, int64_t only, deja_error *err)
     job j = {0};
     int status = 0, maybe = may_read(m, r, only);
     for (uint32_t i = 0; maybe && status == 0 && i < r->instances; i++) {
-        status = job_render(&j, m->batch, def, i, path_parts(def), err);
+        status = job_render(&j, m->batch, def, i, read_parts(def), err);
         for (size_t k = 0; status == 0 && k < j.input_count; k++)
             if (!j.inputs[k].pattern && !j.inputs[k].folder)
                 status = link_name(m, number, only, j.inputs[k].path, j.inputs[k].at, err);
@@ -299,7 +308,7 @@ static int link_listings(makers *m, uint32_t maker, int64_t only, deja_error *er
     job j = {0};
     int status = 0, any = m->listing_count > 0 && def->output_count > 0;
     for (uint32_t i = 0; any && status == 0 && i < r->instances; i++) {
-        status = job_render(&j, m->batch, def, i, JOB_FILES, err);
+        status = job_render(&j, m->batch, def, i, JOB_OUTPUTS, err);
         for (size_t k = 0; status == 0 && k < j.output_count; k++)
             status = link_output(m, &q, j.outputs[k].path, err);
     }
@@ -311,7 +320,7 @@ static int link_listings(makers *m, uint32_t maker, int64_t only, deja_error *er
 
 static void forget(makers *m)
 {
-    if (m->unadded > 0)
+    if (m->incomplete > 0)
         return;
     for (uint32_t i = 0; i < m->batch->job_count; i++) {
         deja_free(m->readers[i].names);
@@ -328,13 +337,21 @@ int makers_link_all(makers *m, deja_error *err)
     int status = 0;
     sort_listings(m);
     for (uint32_t i = 0; status == 0 && i < m->batch->job_count; i++) {
-        if (!m->readers[i].added)
-            continue;
         status = link_names(m, i, -1, err);
         if (status == 0)
             status = link_listings(m, i, -1, err);
     }
     forget(m);
+    return status;
+}
+
+/* What others read of what `number` makes. */
+static int link_made(makers *m, uint32_t number, deja_error *err)
+{
+    int status = link_listings(m, number, -1, err);
+    for (uint32_t i = 0; status == 0 && i < m->batch->job_count; i++)
+        if (i != number)
+            status = link_names(m, i, number, err);
     return status;
 }
 
@@ -346,21 +363,21 @@ static int has_listings(const makers *m, uint32_t number)
     return 0;
 }
 
-int makers_link(makers *m, const batch_job *def, deja_error *err)
+/* What `number` reads of what others make. */
+static int link_read(makers *m, uint32_t number, deja_error *err)
 {
-    uint32_t number = def->number;
+    int listed = has_listings(m, number), status = link_names(m, number, -1, err);
+    for (uint32_t i = 0; listed && status == 0 && i < m->batch->job_count; i++)
+        status = link_listings(m, i, number, err);
+    return status;
+}
+
+int makers_link(makers *m, const batch_job *def, unsigned what, deja_error *err)
+{
     sort_listings(m);
-    int listed = has_listings(m, number);
-    int status = link_names(m, number, -1, err);
-    if (status == 0)
-        status = link_listings(m, number, -1, err);
-    for (uint32_t i = 0; status == 0 && i < m->batch->job_count; i++) {
-        if (i == number || !m->readers[i].added)
-            continue;
-        status = link_names(m, i, number, err);
-        if (status == 0 && listed)
-            status = link_listings(m, i, number, err);
-    }
+    int status = what & MAKERS_MADE ? link_made(m, def->number, err) : 0;
+    if (status == 0 && what & MAKERS_READ)
+        status = link_read(m, def->number, err);
     forget(m);
     return status;
 }
@@ -379,7 +396,7 @@ int makers_open(makers **ret, batch *b, makers_found found, void *context, deja_
     m->batch = b;
     m->found = found;
     m->context = context;
-    m->unadded = b->job_count;
+    m->incomplete = b->job_count;
     for (uint32_t i = 0; i < b->job_count; i++)
         m->has_outputs |= b->jobs[i].output_count > 0;
     *ret = m;
@@ -390,7 +407,7 @@ void makers_close(makers *m)
 {
     if (!m)
         return;
-    m->unadded = 0;
+    m->incomplete = 0;
     forget(m);
     outputs_index_done(&m->index);
     deja_arena_done(&m->arena);

@@ -2,8 +2,8 @@
 #define MAKERS_H
 /*
  * Who makes what others read: the pairs of definitions of which one reads, by name, by a pattern, in a folder
- * or as standard input, what instances of the other one make. A definition is added when its instances are
- * known; the pairs are found among all that were added.
+ * or as standard input, what instances of the other one make. Paths are added when they are known; the pairs
+ * are found among all that were added.
  */
 #include "outputs.h"
 
@@ -23,15 +23,20 @@ typedef int (*makers_found)(void *context, const makers_pair *pair, deja_error *
 /* Borrows the batch. DEJA_ENOMEM. */
 int makers_open(makers **ret, batch *b, makers_found found, void *context, deja_error *err);
 
-/* Takes in the paths of all instances of `def`, which is expanded. Errors with their place: two instances
- * make one path, an output is also an input. */
-int makers_add(makers *m, const batch_job *def, uint32_t instances, deja_error *err);
+/*
+ * Takes in paths of all instances of `def`, which is expanded: what they make, what they read (for that the
+ * jobs whose outputs they gather must be expanded, too), or both. Errors with their place: two instances make
+ * one path, an output is also an input.
+ */
+#define MAKERS_MADE 1u
+#define MAKERS_READ 2u
+int makers_add(makers *m, const batch_job *def, uint32_t instances, unsigned what, deja_error *err);
 
 /* Finds the pairs among all that were added. */
 int makers_link_all(makers *m, deja_error *err);
 
-/* Finds the pairs with `def`, which was added last, after makers_link_all. */
-int makers_link(makers *m, const batch_job *def, deja_error *err);
+/* After makers_link_all: finds the pairs with what was added of `def` since. */
+int makers_link(makers *m, const batch_job *def, unsigned what, deja_error *err);
 
 void makers_close(makers *m);
 

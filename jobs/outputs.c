@@ -56,7 +56,7 @@ static int grow_index(outputs_index *x, deja_error *err)
 static int makes(const struct outputs_slot *slot, const batch *b, const char *path, deja_error *err)
 {
     job other = {0};
-    int status = job_render(&other, b, &b->jobs[slot->job - 1], slot->index, JOB_FILES, err);
+    int status = job_render(&other, b, &b->jobs[slot->job - 1], slot->index, JOB_OUTPUTS, err);
     for (size_t i = 0; status == 0 && i < other.output_count; i++)
         if (strcmp(other.outputs[i].path, path) == 0)
             status = 1;
@@ -128,14 +128,20 @@ static int is_read(const job *j, const char *path)
     return j->stdin_path && strcmp(j->stdin_path, path) == 0;
 }
 
+int outputs_check_inputs(const job *j, deja_error *err)
+{
+    for (size_t i = 0; i < j->output_count; i++)
+        if (is_read(j, j->outputs[i].path))
+            return source_fail(&j->batch->source, j->outputs[i].at, err,
+                               "output '%s' is also an input of '%s'", j->outputs[i].path, j->def->name);
+    return 0;
+}
+
 int outputs_index_add(outputs_index *x, const batch *b, const job *j, deja_error *err)
 {
     for (size_t i = 0; i < j->output_count; i++) {
         const job_output *out = &j->outputs[i];
         uint32_t job_number, index;
-        if (is_read(j, out->path))
-            return source_fail(&b->source, out->at, err, "output '%s' is also an input of '%s'", out->path,
-                               j->def->name);
         int status = outputs_index_find(x, b, out->path, &job_number, &index, err);
         if (status != 0)
             return status < 0 ? status : fail_twice(b, j, out, job_number, index, err);

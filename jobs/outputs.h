@@ -15,10 +15,7 @@ typedef struct outputs_index {
     size_t count, cap;
 } outputs_index;
 
-/*
- * Adds the outputs of an instance. Errors with their place: another one makes the same path, an output is
- * also its input (by name, by pattern, or inside an input folder).
- */
+/* Adds the outputs of an instance. An error with its place: another one makes the same path. */
 int outputs_index_add(outputs_index *x, const batch *b, const job *j, deja_error *err);
 
 /* The hash of a path in the index, and whether some path with this hash is in it, made by job `maker` or (-1)
@@ -30,6 +27,10 @@ int outputs_index_has(const outputs_index *x, uint64_t hash, int64_t maker);
 int outputs_index_find(const outputs_index *x, const batch *b, const char *path, uint32_t *ret_job,
                        uint32_t *ret_index, deja_error *err);
 void outputs_index_done(outputs_index *x);
+
+/* An error with its place when an output is also its input: by name, by pattern, or inside an input folder.
+ */
+int outputs_check_inputs(const job *j, deja_error *err);
 
 /* 1 when an input means `path`: by name, by pattern, as a folder around it. Both are relative or both
  * absolute, else 0. */

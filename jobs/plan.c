@@ -11,11 +11,12 @@
 /* What the plan knows of a definition. */
 typedef struct node {
     uint8_t selected;
-    uint8_t indexed;         /* its instances are known, its outputs and file edges too */
+    uint8_t counted;         /* its instances are known, and what they make */
+    uint8_t linked;          /* what they read, too */
     uint8_t released;        /* all its instances are settled, its dependants know */
     uint8_t left_unknown;    /* what some instance left is not known */
     uint32_t waiting;        /* edges to definitions that are not released */
-    uint32_t count;          /* of instances, once it is indexed */
+    uint32_t count;          /* of instances, once it is counted */
     uint32_t next;           /* instance to hand out */
     uint32_t settled;        /* instances */
     plan_end end;            /* the worst of its instances */
@@ -42,7 +43,7 @@ struct plan {
     uint32_t ready_count;
     uint32_t *work;      /* scratch for as many numbers as there are definitions */
     uint32_t unreleased; /* selected definitions that are not released */
-    uint32_t unindexed;  /* selected definitions whose instances are not known */
+    uint32_t uncounted;  /* selected definitions whose instances are not known */
     uint64_t total;      /* instances of selected definitions */
     deja_arena arena;
 };
@@ -84,7 +85,7 @@ static void select_one(plan *p, uint32_t number)
     node *n = &p->nodes[number];
     n->selected = 1;
     p->unreleased++;
-    p->unindexed += !n->indexed;
+    p->uncounted += !n->counted;
     p->total += n->count;
     if (n->waiting == 0)
         push_ready(p, number);
@@ -233,40 +234,54 @@ static int take_pair(void *context, const makers_pair *pair, deja_error *err)
 
 /* ---- instances ---- */
 
-static int index_job(plan *p, batch_job *def, deja_error *err)
+static int count_instances(plan *p, batch_job *def, deja_error *err)
 {
     node *n = &p->nodes[def->number];
     uint32_t count = 0;
     int status = def->expanded ? 0 : batch_expand(p->batch, def, err);
     if (status == 0)
         status = matrix_count(def->matrix, &count, err);
-    if (status == 0)
-        status = makers_add(p->makers, def, count, err);
     if (status == 0 && def->needed) {
         n->left = deja_calloc(count ? count : 1, sizeof *n->left);
         status = n->left ? 0 : out_of_memory(err);
     }
     n->count = status == 0 ? count : 0;
-    n->indexed = status == 0;
+    n->counted = status == 0;
     return status;
 }
 
-/* Its matrix, or those that its expressions gather, are not known before the jobs that it needs are done. */
-static int must_wait(const plan *p, const batch_job *def)
+/* What its expressions gather is not known before the jobs that it needs have their instances. */
+static int knows_reads(const plan *p, const batch_job *def)
 {
-    if (def->matrix_waits)
-        return 1;
     for (size_t i = 0; i < def->need_count; i++)
-        if (!p->nodes[def->needs[i].job].indexed)
-            return 1;
-    return 0;
+        if (!p->nodes[def->needs[i].job].counted)
+            return 0;
+    return 1;
+}
+
+/* Adds what is known by now of the paths of a job; `ret_what` is what was added. */
+static int add_paths(plan *p, batch_job *def, unsigned *ret_what, deja_error *err)
+{
+    node *n = &p->nodes[def->number];
+    int status = 0;
+    *ret_what = 0;
+    if (!n->counted) {
+        *ret_what = MAKERS_MADE;
+        status = count_instances(p, def, err);
+    }
+    if (!n->linked && knows_reads(p, def)) {
+        *ret_what |= MAKERS_READ;
+        n->linked = 1;
+    }
+    return status < 0 || !*ret_what ? status : makers_add(p->makers, def, n->count, *ret_what, err);
 }
 
 /*
- * Jobs after those that they need, whatever their order in the file. All are indexed, selected or not: a file
- * may lead to any of them. There are no file edges yet, and `needs` has no cycles.
+ * Jobs after those that they need, whatever their order in the file. All are added, selected or not: a file
+ * may lead to any of them. There are no file edges yet, and `needs` has no cycles. A matrix that is read
+ * waits for the jobs that it needs.
  */
-static int index_jobs(plan *p, deja_error *err)
+static int add_jobs(plan *p, deja_error *err)
 {
     DEJA_AUTO_FREE uint32_t *unseen = deja_calloc(p->batch->job_count + 1, sizeof *unseen);
     size_t first = 0, end = 0;
@@ -280,7 +295,8 @@ static int index_jobs(plan *p, deja_error *err)
     while (first < end) {
         uint32_t number = p->work[first++];
         batch_job *def = &p->batch->jobs[number];
-        int status = must_wait(p, def) ? 0 : index_job(p, def, err);
+        unsigned what;
+        int status = def->matrix_waits ? 0 : add_paths(p, def, &what, err);
         if (status < 0)
             return status;
         const graph_node *n = &p->graph.nodes[number];
@@ -314,7 +330,7 @@ int plan_open(plan **ret, batch *b, const uint8_t *selected, deja_error *err)
     if (status == 0)
         status = add_needs(p, err);
     if (status == 0)
-        status = index_jobs(p, err);
+        status = add_jobs(p, err);
     if (status == 0)
         status = makers_link_all(p->makers, err);
     if (status == 0)
@@ -334,7 +350,7 @@ int plan_instances(const plan *p, uint32_t number, uint32_t *ret)
 {
     const node *n = &p->nodes[number];
     *ret = n->selected ? n->count : 0;
-    return !n->selected || n->indexed;
+    return !n->selected || n->counted;
 }
 
 /* ---- the run ---- */
@@ -365,7 +381,7 @@ static void find_blocker(plan *p, uint32_t number)
     for (size_t i = 0; i < edges->need_count; i++) {
         const graph_edge *edge = &edges->needs[i];
         plan_end end = p->nodes[edge->to].end;
-        if (end == PLAN_LEFT || (end == PLAN_UNKNOWN && !edge->data && n->indexed))
+        if (end == PLAN_LEFT || (end == PLAN_UNKNOWN && !edge->data && n->counted))
             continue;
         n->blocked_by = &p->batch->jobs[edge->to];
         n->would = end == PLAN_UNKNOWN;
@@ -374,36 +390,37 @@ static void find_blocker(plan *p, uint32_t number)
     }
 }
 
-static int learn_instances(plan *p, batch_job *def, deja_error *err)
+static int learn_paths(plan *p, batch_job *def, deja_error *err)
 {
-    int status = index_job(p, def, err);
+    unsigned what;
+    int status = add_paths(p, def, &what, err);
     if (status == 0)
-        status = makers_link(p->makers, def, err);
+        status = makers_link(p->makers, def, what, err);
     return status < 0 ? status : check_cycles(p, def->number, err);
 }
 
 /*
- * The jobs that it needs are settled: now its instances are known, and a file may lead to jobs that it has to
- * wait for after all. Where they cannot be known it has a single one, to tell why.
+ * The jobs that it needs are settled: now its instances are known and what they read, and a file may lead to
+ * jobs that it has to wait for after all. Where they cannot be known it has a single one, to tell why.
  */
 static void open_job(plan *p, batch_job *def)
 {
     node *n = &p->nodes[def->number];
     deja_error why = {0};
+    uint32_t before = n->count, uncounted = !n->counted;
     find_blocker(p, def->number);
     p->opening = def;
-    if (n->blocked_by) {
-        n->count = 1;
-    } else if (learn_instances(p, def, &why) < 0) {
+    if (!n->blocked_by && learn_paths(p, def, &why) < 0) {
         n->error = deja_dup(&why, sizeof why);
         n->error = n->error ? n->error : &no_memory;
-        n->count = 1;
         n->waiting = 0;
     }
     p->opening = NULL;
-    n->indexed = 1;
-    p->unindexed--;
-    p->total += n->count;
+    if (n->error || !n->counted)
+        n->count = 1;
+    n->counted = n->linked = 1;
+    p->uncounted -= uncounted;
+    p->total += n->count - before;
 }
 
 /* The first definition that is ready and has an instance to hand out; NULL: none. */
@@ -412,10 +429,10 @@ static batch_job *next_job(plan *p)
     while (p->ready_count > 0) {
         uint32_t number = p->ready[0];
         node *n = &p->nodes[number];
-        if (n->indexed && n->next < n->count)
+        if (n->linked && n->next < n->count)
             return &p->batch->jobs[number];
         pop_ready(p);
-        if (!n->indexed) {
+        if (!n->linked) {
             open_job(p, &p->batch->jobs[number]);
             if (n->waiting == 0)
                 push_ready(p, number);
@@ -465,7 +482,7 @@ int plan_finished(const plan *p)
 
 uint64_t plan_total(const plan *p, int *ret_unexpanded)
 {
-    *ret_unexpanded = p->unindexed > 0;
+    *ret_unexpanded = p->uncounted > 0;
     return p->total;
 }
 

@@ -30,6 +30,9 @@ void glob_list_done(glob_list *l);
 /* 1 when the text has an unescaped * ? or [. */
 int glob_is_pattern(const char *text);
 
+/* The length of the folders, with the last slash, that begin a pattern and are plain text. */
+size_t glob_base(const char *pattern);
+
 /* Appends `text` so that it stands for itself in a pattern. */
 void glob_escape(deja_buffer *b, const char *text, size_t len);
 

@@ -243,6 +243,14 @@ int glob_is_pattern(const char *text)
     return 0;
 }
 
+size_t glob_base(const char *pattern)
+{
+    size_t len = strcspn(pattern, "*?[\\");
+    while (len > 0 && pattern[len - 1] != '/')
+        len--;
+    return len;
+}
+
 void glob_escape(deja_buffer *b, const char *text, size_t len)
 {
     for (size_t i = 0; i < len; i++) {

@@ -7,7 +7,7 @@
 #include "batch.h"
 
 typedef struct job_input {
-    const char *path; /* see job.outputs; of a pattern the text, see glob.h */
+    const char *path; /* see job; of a pattern the text, see glob.h */
     int pattern;      /* files that match it */
     int folder;       /* had a trailing slash: all files below it */
     mark at;

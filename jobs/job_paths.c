@@ -26,6 +26,23 @@ const char *job_paths_place(job *j, const char *path)
     return b.failed ? NULL : deja_arena_dup(&j->arena, inside, strlen(inside));
 }
 
+/* The same for a pattern: its folders that are plain text. */
+static const char *place_pattern(job *j, const char *pattern)
+{
+    size_t len = glob_base(pattern);
+    char *base = len ? deja_arena_dup(&j->arena, pattern, len) : NULL;
+    const char *placed = base ? job_paths_place(j, base) : NULL;
+    if (len == 0 || !placed)
+        return len == 0 ? pattern : NULL;
+    DEJA_AUTO_BUFFER deja_buffer b = {0};
+    if (strcmp(placed, ".") != 0)
+        glob_escape(&b, placed, strlen(placed));
+    if (b.len > 0 && b.data[b.len - 1] != '/')
+        deja_buffer_add_char(&b, '/');
+    deja_buffer_add_string(&b, pattern + len);
+    return b.failed ? NULL : deja_arena_dup(&j->arena, b.data, b.len);
+}
+
 static int has_specials(const template_text *t)
 {
     for (size_t i = 0; i < t->count; i++) {
@@ -57,7 +74,7 @@ static int add_input(job *j, size_t *cap, const batch_text *text, const char *pa
     }
     job_input *in = &j->inputs[j->input_count];
     *in = (job_input){.pattern = pattern, .folder = !pattern && path[len - 1] == '/', .at = text->at};
-    in->path = pattern ? path : job_paths_place(j, path);
+    in->path = pattern ? place_pattern(j, path) : job_paths_place(j, path);
     j->input_count += in->path != NULL;
     return in->path ? 0 : scope_no_memory(err);
 }

@@ -68,9 +68,7 @@ static size_t base_length(const job_input *in)
 {
     if (in->folder)
         return strcmp(in->path, ".") == 0 || strcmp(in->path, "/") == 0 ? 0 : strlen(in->path);
-    size_t len = strcspn(in->path, "*?[\\");
-    while (len > 0 && in->path[len - 1] != '/')
-        len--;
+    size_t len = glob_base(in->path);
     return len > 0 ? len - 1 : 0;
 }
 

@@ -106,7 +106,7 @@ static int add_found(reads *r, job *j, const glob_list *list, const char *what, 
 {
     int status = 0;
     for (size_t i = 0; status == 0 && i < list->count; i++) {
-        const char *path = list->paths[i], *linked;
+        const char *path = deja_path_inside(j->batch->folder, list->paths[i]), *linked;
         if (list->types[i] == GLOB_SPECIAL)
             return deja_fail(err, DEJA_ETYPE, "input '%s': '%s' is neither a file nor a link", what, path);
         if (is_output(j, path))

@@ -298,6 +298,33 @@ static void test_flow__an_input_that_changes_back_is_not_kept(void **state)
     assert_string_equal(r->events, "f:a");
 }
 
+static void test_flow__no_spelling_hides_that_an_output_is_an_input(void **state)
+{
+    (void)state;
+    const char *const inputs[] = {"./out/*", "out/../out/*", "./", "../", "../*/out/*"};
+    mkdir("out", 0700);
+    write_file("out/x", "");
+    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) {
+        char text[256];
+        snprintf(text, sizeof text,
+                 "version: 1\njobs:\n  a: {run: echo > out/x, inputs: [\"%s\"], outputs: [out/x]}\n",
+                 inputs[i]);
+        char here[4096];
+        batch *b = NULL;
+        plan *p = NULL;
+        deja_error err;
+        int status = batch_load_text(&b, "deja.yaml", text, strlen(text), getcwd(here, sizeof here), &err);
+        if (status == 0)
+            status = plan_open(&p, b, NULL, &err);
+        plan_close(p);
+        batch_free(b);
+        if (status < 0)
+            assert_non_null(strstr(err.text, "output 'out/x' is also an input"));
+        else
+            assert_string_equal(run_batch(text, &defaults, "fx")->events, "x:a");
+    }
+}
+
 static void test_flow__same_key_runs_once(void **state)
 {
     (void)state;
@@ -456,6 +483,7 @@ int main(void)
         CASE(test_flow__a_missing_output_is_a_failure),
         CASE(test_flow__a_job_that_changes_its_input_is_not_kept),
         CASE(test_flow__an_input_that_changes_back_is_not_kept),
+        CASE(test_flow__no_spelling_hides_that_an_output_is_an_input),
         CASE(test_flow__same_key_runs_once),
         CASE(test_flow__one_slot_keeps_batch_order),
         CASE(test_flow__dry_run_tells_and_does_nothing),

@@ -212,6 +212,12 @@ static void test_plan__a_pattern_or_a_folder_of_outputs_is_an_edge(void **state)
     expect_edge(path, "out/a");
     snprintf(path, sizeof path, "%s/../", here);
     expect_edge(path, "out/a");
+    snprintf(path, sizeof path, "%s/out/*", here);
+    expect_edge(path, "out/a");
+    snprintf(path, sizeof path, "%s/out/a*", here);
+    expect_edge(path, "./out/../out/ab");
+    expect_edge("./out/*", "out/a");
+    expect_edge("x/../out/./*", "out/a");
     expect_edge("/elsewhere/*", "/elsewhere/a");
     expect_edge("/elsewhere/", "/elsewhere/d/a");
     expect_no_edge("out/*.txt", "out/a.csv");

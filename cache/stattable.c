@@ -55,9 +55,9 @@ static uint64_t bucket_of(const statmap *map, uint64_t place, int which)
     return (which ? place >> 32 : place >> 1) & (map->buckets - 1);
 }
 
-static off_t offset_of(uint64_t bucket, unsigned slot)
+static uint64_t offset_of(uint64_t bucket, unsigned slot)
 {
-    return (off_t)(HEADER_BYTES + bucket * BUCKET_BYTES + slot * sizeof(statslot));
+    return HEADER_BYTES + bucket * BUCKET_BYTES + slot * sizeof(statslot);
 }
 
 /* Others may write the slot meanwhile: word by word, and what is torn fails its check. */
@@ -118,24 +118,6 @@ static int open_named(int folder_fd, int flags)
     return fd;
 }
 
-static ssize_t read_at(int fd, void *data, size_t len, off_t offset)
-{
-    ssize_t n;
-    do
-        n = pread(fd, data, len, offset);
-    while (n < 0 && errno == EINTR);
-    return n;
-}
-
-static int write_at(int fd, const void *data, size_t len, off_t offset)
-{
-    ssize_t n;
-    do
-        n = pwrite(fd, data, len, offset);
-    while (n < 0 && errno == EINTR);
-    return n == (ssize_t)len ? 0 : -1;
-}
-
 static int stat_open(int fd, struct stat *st)
 {
     int failed;
@@ -155,7 +137,7 @@ static int is_table(int fd, uint64_t *ret_size)
         return 0;
     table_header want = header_now();
     table_header have;
-    ssize_t n = read_at(fd, &have, sizeof have, 0);
+    ssize_t n = deja_file_read_at(fd, &have, sizeof have, 0);
     if (n < 0)
         return -1;
     *ret_size = (uint64_t)st.st_size;
@@ -225,12 +207,11 @@ static int grow(stattable *t)
         t->full = 1;
         return 0;
     }
-    off_t len = (off_t)(map->buckets * BUCKET_BYTES);
-    off_t middle = (off_t)HEADER_BYTES + len;
+    uint64_t len = map->buckets * BUCKET_BYTES, middle = HEADER_BYTES + len,
+             step = FIRST_BUCKETS * BUCKET_BYTES;
     int failed = 0;
-    for (off_t done = 0; !failed && done < len; done += (off_t)(FIRST_BUCKETS * BUCKET_BYTES))
-        failed = write_at(t->fd, map->bytes + HEADER_BYTES + done, FIRST_BUCKETS * BUCKET_BYTES,
-                          middle + done) < 0;
+    for (uint64_t done = 0; !failed && done < len; done += step)
+        failed = deja_file_write_at(t->fd, map->bytes + HEADER_BYTES + done, step, middle + done);
     t->full = failed || !follow_growth(t);
     return !t->full;
 }
@@ -357,5 +338,5 @@ void stattable_put(stattable *t, statslot *slot)
     }
     slot->check = check_of(slot);
     /* A memory: what could not be written is read again another time. */
-    (void)write_at(t->fd, slot, sizeof *slot, offset_of(where.bucket, where.slot));
+    (void)deja_file_write_at(t->fd, slot, sizeof *slot, offset_of(where.bucket, where.slot));
 }

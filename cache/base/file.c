@@ -21,30 +21,6 @@ static ssize_t read_some(int fd, void *data, size_t len)
     return n;
 }
 
-static ssize_t read_at(int fd, void *data, size_t len, uint64_t offset)
-{
-    ssize_t n;
-    do
-        n = pread(fd, data, len, (off_t)offset);
-    while (n < 0 && errno == EINTR);
-    return n;
-}
-
-static int write_at(int fd, const char *data, size_t len, uint64_t offset, deja_error *err)
-{
-    while (len) {
-        ssize_t n = pwrite(fd, data, len, (off_t)offset);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return deja_fail_errno(err, "write a copy");
-        data += n;
-        offset += (uint64_t)n;
-        len -= (size_t)n;
-    }
-    return 0;
-}
-
 /* A FIFO without a writer must not hang the open; a pipe that is open already (/dev/fd/N) is then read with
  * waiting. */
 static int open_to_load(int dirfd, const char *path, struct stat *st, deja_error *err)
@@ -129,14 +105,13 @@ static int copy_by_hand(int from, int to, uint64_t done, uint64_t len, deja_erro
     if (!chunk)
         return deja_fail(err, DEJA_ENOMEM, "copy: out of memory");
     while (done < len) {
-        ssize_t n = read_at(from, chunk, len - done < CHUNK ? (size_t)(len - done) : CHUNK, done);
+        ssize_t n = deja_file_read_at(from, chunk, len - done < CHUNK ? (size_t)(len - done) : CHUNK, done);
         if (n < 0)
             return deja_fail_errno(err, "read for a copy");
         if (n == 0)
             return deja_fail(err, DEJA_ECHANGED, "the file became shorter while it was copied");
-        int r = write_at(to, chunk, (size_t)n, done, err);
-        if (r)
-            return r;
+        if (deja_file_write_at(to, chunk, (size_t)n, done))
+            return deja_fail_errno(err, "write a copy");
         done += (uint64_t)n;
     }
     return 0;
@@ -168,6 +143,48 @@ int deja_file_write_all(int fd, const void *data, size_t len, const char *path, 
         len -= (size_t)n;
     }
     return 0;
+}
+
+ssize_t deja_file_read_at(int fd, void *data, size_t len, uint64_t offset)
+{
+    size_t done = 0;
+    while (done < len) {
+        size_t want = len - done < CALL_LIMIT ? len - done : CALL_LIMIT;
+        ssize_t n = pread(fd, (char *)data + done, want, (off_t)(offset + done));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -1;
+        if (n == 0)
+            break;
+        done += (size_t)n;
+    }
+    return (ssize_t)done;
+}
+
+int deja_file_write_at(int fd, const void *data, size_t len, uint64_t offset)
+{
+    for (size_t done = 0; done < len;) {
+        size_t want = len - done < CALL_LIMIT ? len - done : CALL_LIMIT;
+        ssize_t n = pwrite(fd, (const char *)data + done, want, (off_t)(offset + done));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -1;
+        done += (size_t)n;
+    }
+    return 0;
+}
+
+int deja_file_above_standard(int fd)
+{
+    if (fd < 0 || fd > 2)
+        return fd;
+    int moved = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    int sys_errno = errno;
+    close(fd);
+    errno = sys_errno;
+    return moved;
 }
 
 int deja_file_load(int dirfd, const char *path, size_t limit, deja_buffer *b, deja_error *err)

@@ -77,6 +77,63 @@ static void test_file__write_all_names_the_reason(void **state)
     close(fd);
 }
 
+static void test_file__read_at_and_write_at_keep_their_place(void **state)
+{
+    (void)state;
+    DEJA_AUTO_CLOSE int fd = open("f", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    char data[8];
+    assert_int_equal(deja_file_write_at(fd, "hello", 5, 3), 0);
+    assert_int_equal(lseek(fd, 0, SEEK_CUR), 0);
+    assert_int_equal(deja_file_read_at(fd, data, 8, 0), 8);
+    assert_memory_equal(data, "\0\0\0hello", 8);
+    assert_int_equal(deja_file_read_at(fd, data, 8, 6), 2);
+    assert_memory_equal(data, "lo", 2);
+    assert_int_equal(deja_file_read_at(fd, data, 8, 100), 0);
+    DEJA_AUTO_CLOSE int one_way = open("f", O_RDONLY | O_CLOEXEC);
+    assert_int_equal(deja_file_write_at(one_way, "x", 1, 0), -1);
+    assert_int_equal(errno, EBADF);
+    assert_int_equal(deja_file_read_at(-1, data, 1, 0), -1);
+    assert_int_equal(errno, EBADF);
+}
+
+/* What was written before the limit stays; the rest is an error, not a short count. */
+static void test_file__write_at_meets_a_limit(void **state)
+{
+    (void)state;
+    struct rlimit old, small;
+    char data[100] = {0};
+    DEJA_AUTO_CLOSE int fd = open("f", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, handler;
+    assert_int_equal(sigaction(SIGXFSZ, &ignore, &handler), 0);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    small = (struct rlimit){.rlim_cur = 60, .rlim_max = old.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    int r = deja_file_write_at(fd, data, sizeof data, 0), sys_errno = errno;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    sigaction(SIGXFSZ, &handler, NULL);
+    assert_int_equal(r, -1);
+    assert_int_equal(sys_errno, EFBIG);
+}
+
+static void test_file__above_standard_leaves_the_standard_streams_alone(void **state)
+{
+    (void)state;
+    int kept = dup(0);
+    close(0);
+    int low = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    assert_int_equal(low, 0);
+    DEJA_AUTO_CLOSE int high = deja_file_above_standard(low);
+    assert_true(high > 2);
+    assert_int_equal(fcntl(high, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
+    assert_int_equal(fcntl(0, F_GETFD), -1);
+    assert_int_equal(deja_file_above_standard(high), high);
+    errno = ENFILE;
+    assert_int_equal(deja_file_above_standard(-1), -1);
+    assert_int_equal(errno, ENFILE);
+    assert_int_equal(dup2(kept, 0), 0);
+    close(kept);
+}
+
 static void test_file__load_respects_the_limit(void **state)
 {
     (void)state;
@@ -380,6 +437,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         scratch_test(test_file__read_all_wants_every_byte),
         scratch_test(test_file__write_all_names_the_reason),
+        scratch_test(test_file__read_at_and_write_at_keep_their_place),
+        scratch_test(test_file__write_at_meets_a_limit),
+        scratch_test(test_file__above_standard_leaves_the_standard_streams_alone),
         scratch_test(test_file__load_respects_the_limit),
         scratch_test(test_file__load_refuses_what_is_no_file),
         scratch_test(test_file__load_reads_a_pipe),

@@ -7,10 +7,21 @@
 #include <deja/buffer.h>
 #include <stdint.h>
 #include <sys/stat.h>
+#include <sys/types.h>
 
 /* Reads or writes all `len` bytes; a short read is DEJA_EIO ("ended early"). `path` is for the message. */
 DEJA_API int deja_file_read_all(int fd, void *data, size_t len, const char *path, deja_error *err);
 DEJA_API int deja_file_write_all(int fd, const void *data, size_t len, const char *path, deja_error *err);
+
+/* pread(2) until all `len` bytes are there or the file ends: how many, or -1 with errno. */
+DEJA_API ssize_t deja_file_read_at(int fd, void *data, size_t len, uint64_t offset);
+
+/* pwrite(2) until all is written. 0, or -1 with errno; a part may have been written then. */
+DEJA_API int deja_file_write_at(int fd, const void *data, size_t len, uint64_t offset);
+
+/* Moves a descriptor that was just opened above the standard streams, which may be closed in this process.
+ * Takes `fd`; -1 stays -1. The descriptor, or -1 with errno. */
+DEJA_API int deja_file_above_standard(int fd);
 
 /* The whole file appended to `b`. DEJA_ELIMIT when it has more than `limit` bytes; a directory is DEJA_ETYPE.
  */

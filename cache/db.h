@@ -1,9 +1,9 @@
 #ifndef DB_H
 #define DB_H
 /*
- * The database: rows of kept results, references to blobs, and totals. The only place with SQL. A connection
- * belongs to one thread at a time. Errors: DEJA_ECORRUPT when the database is damaged, DEJA_EFULL, DEJA_EBUSY
- * only after half a minute of trying, DEJA_ENOMEM, DEJA_ERESOURCE, DEJA_EIO.
+ * The database: rows of kept results, references to blobs, and totals. The files db*.c are the only ones with
+ * SQL. A connection belongs to one thread at a time. Errors: DEJA_ECORRUPT when the database is damaged,
+ * DEJA_EFULL, DEJA_EBUSY only after half a minute of trying, DEJA_ENOMEM, DEJA_ERESOURCE, DEJA_EIO.
  */
 #include <deja/buffer.h>
 #include <deja/cache.h>

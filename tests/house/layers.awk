@@ -77,11 +77,12 @@ BEGIN {
     allowed["runner"] = " base runner "
     allowed["jobs"] = allowed["cli"] = " base cache runner jobs "
 
-    own_header("sqlite3.h", "^cache/db\\.c$")
+    sql_home = "^cache/db(_[a-z]+)?\\.[ch]$"
+    own_header("sqlite3.h", sql_home)
     own_header("yaml.h", "^jobs/yaml\\.c$")
     own_header("xxhash.h", "^cache/base/hash")
 
-    own_call("sqlite3_[a-z0-9_]+", "^cache/db\\.c$", "SQL has one home")
+    own_call("sqlite3_[a-z0-9_]+", sql_home, "SQL has one home")
     own_call("yaml_[a-z]+_(initialize|parse|delete|set_input[a-z_]*|load)", "^jobs/yaml\\.c$", "libyaml has one home")
     own_call("fork|vfork|_Fork|clone|clone3|execve?|execv[pe]*|execl[pe]?|execveat|fexecve|posix_spawnp?|popen", \
         "^runner/spawn\\.c$", "processes are made in one place")
@@ -113,8 +114,8 @@ FNR == 1 {
 
 !in_comment && /^[ \t]*#[ \t]*include/ { check_include($0) }
 
-!in_comment && FILENAME !~ /^cache\/db\.c$/ && /"[ \t]*(SELECT|INSERT (OR|INTO)|UPDATE [a-z]+ SET|DELETE FROM|CREATE TABLE|PRAGMA) / {
-    fault("SQL has one home: cache/db.c")
+!in_comment && FILENAME !~ sql_home && /"[ \t]*(SELECT|INSERT (OR|INTO)|UPDATE [a-z]+ SET|DELETE FROM|CREATE TABLE|PRAGMA) / {
+    fault("SQL has one home: cache/db*.c")
 }
 
 {

@@ -65,6 +65,7 @@ echo '#include "flow.h"' >>cache/db.c && finds layers.sh 'private header of anot
 echo '#include <sqlite3.h>' >cache/entry.c && finds layers.sh 'sqlite3.h belongs to'
 echo 'int r = sqlite3_open(0, 0);' >cache/entry.c && finds layers.sh 'sqlite3_open() may not be called'
 echo 'const char *q = "SELECT * FROM t";' >cache/entry.c && finds layers.sh 'SQL has one home'
+echo 'const char *q = "SELECT * FROM t";' >cache/dbx.c && finds layers.sh 'SQL has one home'
 echo '#include <yaml.h>' >jobs/batch.c && finds layers.sh 'yaml.h belongs to'
 for call in fork vfork clone clone3 execve execvp execl posix_spawn popen; do
     echo "int r = $call(0);" >runner/pool.c && finds layers.sh "$call() may not be called"

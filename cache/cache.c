@@ -117,7 +117,7 @@ int cache_open_db(deja_cache *c, struct db **ret, deja_error *err)
 
 int cache_renew_db(deja_cache *c, struct db **d, deja_error *err)
 {
-    int r = renew_under_lock(c, *d, err);
+    int r = *d ? renew_under_lock(c, *d, err) : 0;
     atomic_fetch_add(&c->replaced, 1);
     db_close(deja_take(*d));
     return r ? r : cache_open_db(c, d, err);

@@ -66,9 +66,11 @@ int db_reindex(db *d, deja_error *err)
         d,
         "DELETE FROM entry WHERE id NOT IN (SELECT max(id) FROM entry GROUP BY key, variant);"
         "CREATE UNIQUE INDEX entry_key ON entry(key, variant);"
-        "INSERT OR REPLACE INTO totals SELECT 1, count(*), ifnull(sum(length(record)),0),"
-        " (SELECT count(*) FROM blob WHERE refs>0), (SELECT ifnull(sum(size),0) FROM blob WHERE refs>0),"
-        " ifnull(sum(cost_ns),0) FROM entry",
+        /* sum() would fail where a damaged column makes it overflow */
+        "INSERT OR REPLACE INTO totals SELECT 1, count(*), CAST(total(length(record)) AS INTEGER),"
+        " (SELECT count(*) FROM blob WHERE refs>0),"
+        " (SELECT CAST(total(size) AS INTEGER) FROM blob WHERE refs>0),"
+        " CAST(total(cost_ns) AS INTEGER) FROM entry",
         err, "repair the cache");
 }
 

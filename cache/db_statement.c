@@ -4,6 +4,7 @@
  */
 #include "db_statement.h"
 #include "db_code.h"
+#include "db_schema.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -30,22 +31,24 @@ static const char *const sql[SQL_COUNT] = {
                        " WHERE id=1",
 };
 
-/* Out of descriptors or memory is never mistaken for damage or absence: SQLite's own code comes first where
- * it is sure. */
 int db_fail(sqlite3 *handle, int rc, deja_error *err, const char *what)
 {
-    int sys_errno = handle ? sqlite3_system_errno(handle) : 0;
-    int code = db_code(rc, sys_errno);
     int base = rc & 0xff;
-    int with_errno = sys_errno && (base == SQLITE_IOERR || base == SQLITE_CANTOPEN || base == SQLITE_FULL);
+    int sys_errno =
+        handle && (base == SQLITE_IOERR || base == SQLITE_CANTOPEN) ? sqlite3_system_errno(handle) : 0;
+    int code = db_code(rc, sys_errno);
     char text[128] = "";
-    if (with_errno) {
+    if (sys_errno) {
         errno = sys_errno;
         snprintf(text, sizeof text, ": %m");
     }
     deja_fail(err, code, "%s: %s%s", what, handle ? sqlite3_errmsg(handle) : sqlite3_errstr(rc), text);
-    if (err)
-        err->sys_errno = with_errno ? sys_errno : 0;
+    if (base == SQLITE_ERROR && handle && !db_schema_is_ours(handle))
+        code = DEJA_ECORRUPT; /* our statements are right: a table is missing or is not as we made it */
+    if (err) {
+        err->code = code;
+        err->sys_errno = sys_errno;
+    }
     return code;
 }
 
@@ -61,7 +64,6 @@ int db_prepare(db *d, enum db_sql which, sqlite3_stmt **ret, deja_error *err)
     return 0;
 }
 
-/* Runs a statement to its end. */
 int db_finish(db *d, sqlite3_stmt *s, deja_error *err, const char *what)
 {
     int rc;

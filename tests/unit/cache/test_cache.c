@@ -1,6 +1,8 @@
 /*
  * A cache as a whole: opened, asked, listed, cleared, damaged.
  */
+#include "db.h"
+#include "state.h"
 #include "store_fixture.h"
 
 #include "scratch.h"
@@ -273,6 +275,23 @@ static void test_cache__a_removed_folder_is_made_again_by_the_next_result(void *
     deja_cache_close(c);
 }
 
+/* The connection may be gone when damage is met again: then there is nothing to move aside. */
+static void test_cache__renewing_without_a_connection_opens_one(void **state)
+{
+    (void)state;
+    deja_cache *c = open_cache("cache");
+    struct db *none = NULL;
+    store(c, "a", "A");
+    assert_int_equal(cache_renew_db(c, &none, NULL), 0);
+    assert_non_null(none);
+    db_close(none);
+    assert_int_equal(access("cache/db.damaged-1", F_OK), -1);
+    deja_entry *e = look(c, "a");
+    assert_out(e, "A");
+    deja_entry_free(e);
+    deja_cache_close(c);
+}
+
 static void test_cache__options_of_another_size_are_refused(void **state)
 {
     (void)state;
@@ -301,6 +320,7 @@ int main(void)
         CASE(test_cache__clear_removes_rows_and_blobs),
         CASE(test_cache__a_replaced_result_gives_its_blob_back),
         CASE(test_cache__a_removed_folder_is_made_again_by_the_next_result),
+        CASE(test_cache__renewing_without_a_connection_opens_one),
         CASE(test_cache__options_of_another_size_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

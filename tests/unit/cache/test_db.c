@@ -279,6 +279,65 @@ static void test_db__a_missing_table_is_corruption(void **state)
     db_close(d);
 }
 
+/* A statement that cannot run is a fault of ours or of the moment. The database goes only for tables that are
+ * not ours. */
+static void test_db__a_statement_that_fails_is_no_damage(void **state)
+{
+    (void)state;
+    db *d = open_db();
+    deja_error err;
+    assert_int_equal(db_write_begin(d, NULL), 0);
+    assert_int_equal(db_write_begin(d, &err), DEJA_EIO); /* within a transaction */
+    assert_int_equal(err.code, DEJA_EIO);
+    db_rollback(d);
+    assert_int_equal(db_commit(d, NULL), DEJA_EIO); /* without one */
+    db_close(d);
+}
+
+static void test_db__tables_of_somebody_else_are_corruption(void **state)
+{
+    (void)state;
+    deja_cache_numbers n;
+    deja_error err;
+    deja_buffer file = {0};
+    db *d = NULL;
+    db_close(open_db());
+    assert_int_equal(deja_file_load(AT_FDCWD, "db", 1 << 20, &file, NULL), 0);
+    for (size_t at = 0; at < 4096; at++) /* of the schema's page */
+        if (!memcmp(file.data + at, "totals", 6))
+            file.data[at + 5] = 'z';
+    write_file("db", file.data, file.len, 0600);
+    deja_buffer_done(&file);
+    assert_int_equal(db_open(&d, "db", 0, NULL), 0);
+    assert_int_equal(db_totals(d, &n, &err), DEJA_ECORRUPT);
+    assert_int_equal(err.code, DEJA_ECORRUPT);
+    assert_non_null(strstr(err.text, "no such table"));
+    db_close(d);
+}
+
+/* Columns have no checksum: what they say may be nonsense. */
+static void test_db__totals_that_overflow_can_be_repaired(void **state)
+{
+    (void)state;
+    db *d = open_db();
+    deja_cache_numbers n;
+    for (uint8_t i = 1; i <= 2; i++) {
+        assert_int_equal(db_write_begin(d, NULL), 0);
+        deja_buffer record = {0};
+        deja_entry e = {.key = hash(i), .label = "l", .encoding = "e", .encoding_len = 1};
+        entry_encode(&record, &e);
+        db_put_args row = {.key = e.key, .record = record.data, .len = record.len, .cost_ns = INT64_MAX};
+        assert_int_equal(db_put(d, &row, NULL), 0);
+        assert_int_equal(db_commit(d, NULL), 0);
+        deja_buffer_done(&record);
+    }
+    assert_int_equal(repair_rows(d, NULL), 0);
+    assert_int_equal(db_totals(d, &n, NULL), 0);
+    assert_int_equal(n.entries, 2);
+    assert_true(n.saved_ns_per_hit > 0);
+    db_close(d);
+}
+
 /* Swaps two keys where they lie in the pages of the index, or flips a bit of a record: what SQLite itself
  * does not see. */
 static void test_db__disorder_in_an_index_is_seen_and_repaired(void **state)
@@ -402,6 +461,9 @@ int main(void)
         CASE(test_db__a_reader_keeps_its_snapshot_while_a_writer_commits),
         CASE(test_db__pages_of_a_listing_follow_one_another),
         CASE(test_db__a_missing_table_is_corruption),
+        CASE(test_db__a_statement_that_fails_is_no_damage),
+        CASE(test_db__tables_of_somebody_else_are_corruption),
+        CASE(test_db__totals_that_overflow_can_be_repaired),
         CASE(test_db__disorder_in_an_index_is_seen_and_repaired),
         CASE(test_db__repair_removes_damaged_rows_only),
         CASE(test_db__knows_that_its_file_was_moved),

@@ -24,7 +24,8 @@ static const char *const new_files[] = {DB_NEW, DB_NEW "-wal", DB_NEW "-shm", DB
 
 static unsigned db_flags(const deja_cache *c)
 {
-    return (c->flags & DEJA_CACHE_NO_SYNC ? DB_NO_SYNC : 0) | (c->folder.network ? DB_ROLLBACK_JOURNAL : 0);
+    return (c->flags & DEJA_CACHE_NO_SYNC ? DB_NO_SYNC : 0) | (c->folder.network ? DB_ROLLBACK_JOURNAL : 0) |
+           (c->flags & DEJA_CACHE_READ_ONLY ? DB_READ_ONLY : 0);
 }
 
 static int remove_new(const struct folder *f, deja_error *err)
@@ -112,11 +113,16 @@ int cache_open_db(deja_cache *c, struct db **ret, deja_error *err)
     deja_error local;
     err = err ? err : &local;
     int r = db_open(ret, c->folder.db, db_flags(c), err);
-    return r == DEJA_ENOTFOUND || r == DEJA_ECORRUPT ? make_under_lock(c, ret, err) : r;
+    int wanting = r == DEJA_ENOTFOUND || r == DEJA_ECORRUPT;
+    return wanting && !(c->flags & DEJA_CACHE_READ_ONLY) ? make_under_lock(c, ret, err) : r;
 }
 
 int cache_renew_db(deja_cache *c, struct db **d, deja_error *err)
 {
+    if (c->flags & DEJA_CACHE_READ_ONLY) {
+        db_close(deja_take(*d));
+        return deja_fail(err, DEJA_ECORRUPT, "the database of the cache '%s' is damaged", c->folder.path);
+    }
     int r = *d ? renew_under_lock(c, *d, err) : 0;
     atomic_fetch_add(&c->replaced, 1);
     db_close(deja_take(*d));
@@ -181,7 +187,7 @@ static unsigned helper_count(const deja_cache_options *o)
 
 static int open_parts(deja_cache *c, const deja_cache_options *o, deja_error *err)
 {
-    int r = folder_open(&c->folder, o->folder, err);
+    int r = folder_open(&c->folder, o->folder, (c->flags & DEJA_CACHE_READ_ONLY) != 0, err);
     if (!r)
         r = cache_open_db(c, &c->db, err);
     if (!r)

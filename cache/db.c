@@ -5,10 +5,11 @@
 #include "db_schema.h"
 #include "db_statement.h"
 
+#include <deja/cleanup.h>
 #include <deja/clock.h>
 #include <deja/memory.h>
 #include <errno.h>
-#include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #define BUSY_WAIT_NS       (30 * DEJA_S_NS)
@@ -31,8 +32,7 @@ static int busy(void *context, int tries)
 
 static int open_handle(db *d, const char *path, int open_flags, deja_error *err)
 {
-    int rc =
-        sqlite3_open_v2(path, &d->handle, open_flags | SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    int rc = sqlite3_open_v2(path, &d->handle, open_flags | SQLITE_OPEN_NOMUTEX, NULL);
     if (rc) {
         int r = db_fail(d->handle, rc, err, "open the database of the cache");
         return err && err->sys_errno == EISDIR ? DEJA_ECORRUPT : r;
@@ -46,6 +46,78 @@ static int open_handle(db *d, const char *path, int open_flags, deja_error *err)
     return 0;
 }
 
+/* The path as a URI (https://sqlite.org/uri.html) that promises that nobody changes the file. NULL without
+ * memory. */
+static char *immutable_uri(const char *path)
+{
+    DEJA_AUTO_BUFFER deja_buffer b = {0};
+    deja_buffer_add_string(&b, *path == '/' ? "file://" : "file:");
+    for (const char *at = path; *at; at++)
+        if (*at == '%' || *at == '?' || *at == '#')
+            deja_buffer_addf(&b, "%%%02x", (unsigned)*at);
+        else
+            deja_buffer_add(&b, at, 1);
+    deja_buffer_add_string(&b, "?immutable=1");
+    return deja_buffer_take(&b);
+}
+
+/* Contents of a database that are not in its file yet. */
+static int has_side_file(const char *path)
+{
+    static const char *const names[] = {"-wal", "-journal"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        DEJA_AUTO_BUFFER deja_buffer b = {0};
+        struct stat st;
+        deja_buffer_addf(&b, "%s%s", path, names[i]);
+        if (b.failed || (stat(deja_buffer_string(&b), &st) ? errno != ENOENT : st.st_size > 0))
+            return 1;
+    }
+    return 0;
+}
+
+/*
+ * Where side files cannot be made and are not there, SQLite reads only what it is told to be immutable. It is
+ * so as long as there is no WAL and the file's stat data stay (db_moved): and should somebody begin to write
+ * between two looks, rows have their checksums.
+ */
+static int open_frozen(db *d, const char *path, deja_error *err)
+{
+    sqlite3_close(deja_take(d->handle));
+    if (stat(path, &d->frozen))
+        return deja_fail_errno(err, "look at '%s'", path);
+    if (has_side_file(path))
+        return deja_fail(
+            err, DEJA_EDENIED,
+            "'%s' was left by a writer and cannot be read without writing: use the cache once where "
+            "it can be written",
+            path);
+    DEJA_AUTO_FREE char *uri = immutable_uri(path);
+    if (!uri)
+        return deja_fail(err, DEJA_ENOMEM, "open '%s': out of memory", path);
+    return open_handle(d, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, err);
+}
+
+/* With the side files there SQLite reads in the company of writers, if need be without writing to them. */
+static int open_to_read(db *d, const char *path, deja_error *err)
+{
+    static const char probe[] = "PRAGMA schema_version", what[] = "read the database of the cache";
+    int r = db_execute(d, probe, err, what);
+    if (r != DEJA_ENOTFOUND && r != DEJA_EDENIED)
+        return r;
+    r = open_frozen(d, path, err);
+    return r ? r : db_execute(d, probe, err, what);
+}
+
+static int open_to_write(db *d, const char *path, int wal, deja_error *err)
+{
+    if (sqlite3_db_readonly(d->handle, "main") == 1)
+        return deja_fail(err, DEJA_EDENIED, "'%s' is read-only: run 'chmod u+w' on it", path);
+    if (wal != !!(d->flags & DB_ROLLBACK_JOURNAL))
+        return 0;
+    return db_execute(d, wal ? "PRAGMA journal_mode=DELETE" : "PRAGMA journal_mode=WAL", err,
+                      "change the journal of the cache");
+}
+
 int db_open(db **ret, const char *path, unsigned flags, deja_error *err)
 {
     db *d = deja_calloc(1, sizeof *d);
@@ -55,17 +127,13 @@ int db_open(db **ret, const char *path, unsigned flags, deja_error *err)
     int wal = 0;
     deja_error local;
     err = err ? err : &local;
-    int r = open_handle(d, path, 0, err);
+    int r = open_handle(d, path, SQLITE_OPEN_READWRITE, err);
+    if (!r)
+        sqlite3_db_config(d->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     if (!r)
         r = db_schema_check(d->handle, path, &wal, err);
-    if (!r && sqlite3_db_readonly(d->handle, "main") == 1)
-        r = deja_fail(err, DEJA_EDENIED, "'%s' is read-only: run 'chmod u+w' on it", path);
-    if (!r) {
-        sqlite3_db_config(d->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-        if (wal == !!(flags & DB_ROLLBACK_JOURNAL))
-            r = db_execute(d, wal ? "PRAGMA journal_mode=DELETE" : "PRAGMA journal_mode=WAL", err,
-                           "change the journal of the cache");
-    }
+    if (!r)
+        r = flags & DB_READ_ONLY ? open_to_read(d, path, err) : open_to_write(d, path, wal, err);
     if (r)
         db_close(d);
     else
@@ -76,7 +144,7 @@ int db_open(db **ret, const char *path, unsigned flags, deja_error *err)
 int db_make(const char *path, unsigned flags, deja_error *err)
 {
     db d = {.flags = flags};
-    int r = open_handle(&d, path, SQLITE_OPEN_CREATE, err);
+    int r = open_handle(&d, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err);
     if (!r)
         r = db_schema_make(&d, err);
     if (!r && !(flags & DB_ROLLBACK_JOURNAL))
@@ -97,9 +165,22 @@ void db_close(db *d)
     deja_free(d);
 }
 
+/* 1 when a file that was opened as immutable is not what it was. */
+static int is_thawed(db *d)
+{
+    const char *path = sqlite3_db_filename(d->handle, "main");
+    const struct stat *was = &d->frozen;
+    struct stat st;
+    return stat(path, &st) || st.st_ino != was->st_ino || st.st_size != was->st_size ||
+           st.st_mtim.tv_sec != was->st_mtim.tv_sec || st.st_mtim.tv_nsec != was->st_mtim.tv_nsec ||
+           has_side_file(path);
+}
+
 int db_moved(db *d)
 {
     int moved = 0;
+    if (d->frozen.st_ino)
+        return is_thawed(d);
     return sqlite3_file_control(d->handle, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && moved;
 }
 

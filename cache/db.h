@@ -14,11 +14,12 @@ typedef struct db db;
 
 #define DB_NO_SYNC          1u /* a commit survives a crash of processes, not one of the machine */
 #define DB_ROLLBACK_JOURNAL 2u /* no WAL: for network file systems (https://sqlite.org/wal.html) */
+#define DB_READ_ONLY        4u /* neither file nor folder need be writable; db_write_begin is DEJA_EDENIED */
 
 /*
  * Opens a database whose schema is current, without writing. DEJA_ENOTFOUND when there is none (or an empty
  * file), DEJA_EVERSION for a newer one, DEJA_ECORRUPT for what is no sound database of ours, DEJA_EDENIED for
- * a read-only one.
+ * a read-only one without DB_READ_ONLY.
  */
 int db_open(db **ret, const char *path, unsigned flags, deja_error *err);
 
@@ -29,7 +30,7 @@ int db_make(const char *path, unsigned flags, deja_error *err);
 /* Never makes a checkpoint. NULL is fine. */
 void db_close(db *d);
 
-/* 1 when the file at the path is no longer the one that is open. */
+/* 1 when the file at the path is no longer the one that is open, or must be opened anew to be read. */
 int db_moved(db *d);
 
 /* Many look-ups are to come: more memory for pages. */

@@ -6,6 +6,7 @@
  */
 #include "db.h"
 #include <sqlite3.h>
+#include <sys/stat.h>
 
 enum db_sql {
     SQL_BEGIN,
@@ -38,6 +39,7 @@ struct db {
     int expects_many;
     int writes; /* the settings of a writer are made */
     unsigned flags;
+    struct stat frozen; /* of a file that was opened as immutable; else zeros */
     db_counts change;   /* of the open transaction */
     deja_buffer losing; /* deja_hash[]: blobs without a reference, of the open transaction */
     deja_buffer unused; /* and of committed ones */

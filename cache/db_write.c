@@ -33,6 +33,8 @@ static int set_up_writer(db *d, deja_error *err)
 
 int db_write_begin(db *d, deja_error *err)
 {
+    if (d->flags & DB_READ_ONLY)
+        return deja_fail(err, DEJA_EDENIED, "the cache was opened for reading only");
     int r = set_up_writer(d, err);
     d->change = (db_counts){0};
     deja_buffer_clear(&d->losing);

@@ -65,7 +65,7 @@ static int set_paths(struct folder *f, const char *path, deja_error *err)
     return f->path && f->db ? 0 : deja_fail(err, DEJA_ENOMEM, "open the cache '%s': out of memory", path);
 }
 
-static int open_folder(struct folder *f, deja_error *err)
+static int open_folder(struct folder *f, int read_only, deja_error *err)
 {
     for (int made = 0;; made = 1) {
         f->fd = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -74,7 +74,7 @@ static int open_folder(struct folder *f, deja_error *err)
         if (errno == ENOTDIR)
             return deja_fail(err, DEJA_EEXIST,
                              "the cache '%s' is not a folder: choose another place for the cache", f->path);
-        if (errno != ENOENT || made)
+        if (errno != ENOENT || made || read_only)
             return deja_fail_errno(err, "open the cache '%s'", f->path);
         int r = deja_file_make_dirs(AT_FDCWD, f->path, 0700, err);
         if (r) {
@@ -85,7 +85,7 @@ static int open_folder(struct folder *f, deja_error *err)
     }
 }
 
-static int check_folder(struct folder *f, deja_error *err)
+static int check_owner(const struct folder *f, deja_error *err)
 {
     struct stat st;
     if (fstat(f->fd, &st))
@@ -99,14 +99,23 @@ static int check_folder(struct folder *f, deja_error *err)
         return deja_fail(
             err, DEJA_EDENIED,
             "others may write to the cache '%s': run 'chmod go-w' on it if you trust what is in it", f->path);
+    return 0;
+}
+
+static int check_writable(const struct folder *f, deja_error *err)
+{
     if (faccessat(f->fd, ".", W_OK | X_OK, AT_EACCESS) == 0)
         return 0;
     if (errno == EROFS)
-        return deja_fail(err, DEJA_EDENIED,
-                         "the cache '%s' is on a read-only file system: choose another folder (DEJA_CACHE)",
-                         f->path);
+        return deja_fail(
+            err, DEJA_EDENIED,
+            "the cache '%s' is on a read-only file system: choose another folder (DEJA_CACHE), or set "
+            "DEJA_MODE=readonly to use what is there",
+            f->path);
     if (errno == EACCES)
-        return deja_fail(err, DEJA_EDENIED, "you may not write to the cache '%s': run 'chmod u+rwx' on it",
+        return deja_fail(err, DEJA_EDENIED,
+                         "you may not write to the cache '%s': run 'chmod u+rwx' on it, or set "
+                         "DEJA_MODE=readonly to use what is there",
                          f->path);
     return deja_fail_errno(err, "look at the cache '%s'", f->path);
 }
@@ -126,14 +135,16 @@ static int make_folder(const struct folder *f, const char *name, deja_error *err
     return deja_fail_errno(err, "make '%s/%s'", f->path, name);
 }
 
-int folder_open(struct folder *f, const char *path, deja_error *err)
+int folder_open(struct folder *f, const char *path, int read_only, deja_error *err)
 {
     *f = (struct folder){.fd = -1};
     int r = path && *path ? set_paths(f, path, err) : deja_fail(err, DEJA_EINVAL, "a cache needs a folder");
     if (!r)
-        r = open_folder(f, err);
+        r = open_folder(f, read_only, err);
     if (!r)
-        r = check_folder(f, err);
+        r = check_owner(f, err);
+    if (!r && !read_only)
+        r = check_writable(f, err);
     struct statfs fs;
     if (!r && fstatfs(f->fd, &fs))
         r = deja_fail_errno(err, "look at the file system of '%s'", path);

@@ -17,9 +17,10 @@ struct folder {
 
 /*
  * Opens `path`, making it and its parents (mode 0700) when missing. DEJA_EDENIED when somebody else owns it,
- * when others may write to it or we may not; DEJA_EEXIST when it is no folder.
+ * when others may write to it or we may not; DEJA_EEXIST when it is no folder. With `read_only` nothing is
+ * made and we need not write.
  */
-int folder_open(struct folder *f, const char *path, deja_error *err);
+int folder_open(struct folder *f, const char *path, int read_only, deja_error *err);
 
 /* Safe on zeroed memory and after a failed open. */
 void folder_close(struct folder *f);

@@ -53,7 +53,8 @@ void cache_warn(deja_cache *c, cache_warning kind, const char *format, ...)
 int cache_open_db(deja_cache *c, struct db **ret, deja_error *err);
 
 /* After DEJA_ECORRUPT: moves the database aside, unless another process was quicker, and opens the new one.
-   `*d` is closed in any case and NULL after a failure; NULL is opened. Any thread. */
+   `*d` is closed in any case and NULL after a failure; NULL is opened. Of a cache that is only read
+   nothing is moved: DEJA_ECORRUPT. Any thread. */
 int cache_renew_db(deja_cache *c, struct db **d, deja_error *err);
 
 /* Sees to it that c->db is open on the file that is there now. The caller's thread. */

@@ -101,8 +101,8 @@ static int is_there(const char *path)
     return faccessat(AT_FDCWD, path, F_OK, AT_EACCESS) == 0;
 }
 
-/* Opens the cache that is there; looking at one never makes it. */
-static int open_cache(cache_call *c, deja_error *err)
+/* Opens the cache that is there; looking at one neither makes nor changes it. */
+static int open_cache(cache_call *c, int only_reads, deja_error *err)
 {
     DEJA_AUTO_BUFFER deja_buffer beside = {0};
     int code = 0;
@@ -114,7 +114,8 @@ static int open_cache(cache_call *c, deja_error *err)
         return code;
     if (!place_has_cache(c->folder.data))
         return deja_fail(err, DEJA_ENOTFOUND, "no cache in '%s'", c->folder.data);
-    deja_cache_options o = {.size = sizeof o, .folder = c->folder.data};
+    deja_cache_options o = {
+        .size = sizeof o, .flags = only_reads ? DEJA_CACHE_READ_ONLY : 0, .folder = c->folder.data};
     return deja_cache_open(&c->opened, &o, err);
 }
 
@@ -225,7 +226,7 @@ static int call(const args_command *of, int takes_word, int (*run)(cache_call *,
         deja_fail(&err, DEJA_EINVAL, "no key given");
         return cli_usage(of, EXIT_USAGE, &err);
     }
-    int code = open_cache(&c, &err);
+    int code = open_cache(&c, run != run_clear, &err);
     if (!code)
         code = run(&c, &err);
     say_warnings(c.opened);

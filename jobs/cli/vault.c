@@ -18,11 +18,14 @@ static int open_cache(vault *v, const vault_options *o, deja_error *err)
     int code = place_cache(&folder, o->cache, o->beside, err);
     if (code)
         return code;
-    if ((o->dry_run || !v->store) && !place_has_cache(folder.data))
+    if (!v->store && !place_has_cache(folder.data))
         return 0;
-    deja_cache_options options = {.size = sizeof options, .folder = folder.data, .trace = o->trace};
+    deja_cache_options options = {.size = sizeof options,
+                                  .flags = v->store ? 0 : DEJA_CACHE_READ_ONLY,
+                                  .folder = folder.data,
+                                  .trace = o->trace};
     code = deja_cache_open(&v->cache, &options, err);
-    if (code || o->dry_run)
+    if (code || !v->store)
         return code;
     return open_claims(&v->claims, folder.data, "claims", err);
 }
@@ -48,7 +51,7 @@ int vault_open(vault *v, const vault_options *options, deja_error *err)
     if (code)
         return code;
     v->lookup = mode != PLACE_REFRESH && !options->force;
-    v->store = mode != PLACE_READONLY && mode != PLACE_OFF;
+    v->store = mode != PLACE_READONLY && mode != PLACE_OFF && !options->dry_run;
     if (mode != PLACE_OFF && open_cache(v, options, &v->trouble)) {
         deja_cache_close(v->cache);
         v->cache = NULL;

@@ -19,7 +19,7 @@ typedef struct vault_options {
 
 typedef struct vault {
     deja_cache *cache;   /* NULL: none */
-    deja_claims *claims; /* of keys */
+    deja_claims *claims; /* of keys; NULL where nothing is kept */
     deja_claims *output_claims;
     int lookup, store;
     int unusable; /* there should be a cache, and it could not be opened: `trouble` */

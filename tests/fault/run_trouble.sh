@@ -78,6 +78,17 @@ all_is_well() {
     nothing_left "$scratch/batch" "$scratch/cache"
 }
 
+# What is in the cache can be used where nothing can be written.
+reading_answers() {
+    rm -rf "$scratch/batch/out"
+    DEJA_MODE=readonly
+    export DEJA_MODE
+    run reading
+    unset DEJA_MODE
+    expect reading 0 ''
+    ran reading 0
+}
+
 as=
 DEJA_MODE=off
 export DEJA_MODE
@@ -101,7 +112,7 @@ ordinary() {
         chmod 711 "$scratch"
         chown -R 65534:65534 "$scratch/batch"
         chmod 777 "$scratch"/tmp
-        for name in trouble after again; do
+        for name in before trouble reading after again; do
             : >"$scratch/$name.ran"
             chmod 666 "$scratch/$name.ran"
         done
@@ -153,6 +164,7 @@ read-only)
     run trouble
     expect trouble 3 'read-only'
     ran trouble 12
+    reading_answers
     umount "$mounted"
     mounted=
     run again
@@ -173,9 +185,15 @@ other-user)
 unwritable)
     ordinary
     [ -z "$as" ] || chown 65534 "$scratch/cache"
+    run before
+    expect before 0 ''
     chmod 500 "$scratch/cache"
+    chmod 400 "$scratch/cache/db" "$scratch"/cache/db-*
     run trouble
     expect trouble 3 'chmod u+rwx'
+    ran trouble 12
+    reading_answers
+    chmod 600 "$scratch/cache/db" "$scratch"/cache/db-*
     chmod 700 "$scratch/cache"
     all_is_well
     ;;

@@ -32,6 +32,9 @@ typedef struct deja_cache_options {
 
 #define DEJA_CACHE_NO_SYNC                                                                                   \
     1u /* synchronous=NORMAL and no fsync of blobs: fast, may lose results in a power cut */
+#define DEJA_CACHE_READ_ONLY                                                                                 \
+    2u /* answers and keeps nothing: the folder is not made (DEJA_ENOTFOUND) and need not be writable,       \
+          damage is reported and left alone, commits and clearing are DEJA_EDENIED */
 
 /*
  * Errors, each with a text that says what to do: DEJA_EDENIED (read-only, another owner, writable by others),

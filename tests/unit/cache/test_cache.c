@@ -292,6 +292,76 @@ static void test_cache__renewing_without_a_connection_opens_one(void **state)
     deja_cache_close(c);
 }
 
+static deja_cache *open_to_read(int expected)
+{
+    deja_cache_options options = {.size = sizeof options, .folder = "cache", .flags = DEJA_CACHE_READ_ONLY};
+    deja_cache *c = NULL;
+    deja_error err = {0};
+    if (deja_cache_open(&c, &options, &err) != expected)
+        fail_msg("open: %s", err.text);
+    return c;
+}
+
+static void test_cache__only_read_answers_and_keeps_nothing(void **state)
+{
+    (void)state;
+    assert_null(open_to_read(DEJA_ENOTFOUND));
+    assert_int_equal(access("cache", F_OK), -1);
+    deja_cache *c = open_cache("cache");
+    store(c, "a", "A");
+    deja_cache_close(c);
+
+    c = open_to_read(0);
+    deja_entry *e = look(c, "a");
+    assert_out(e, "A");
+    deja_entry_free(e);
+    deja_result r = result_of("b", "B");
+    assert_int_equal(keep(c, &r), DEJA_EDENIED);
+    deja_result_done(&r);
+    assert_null(look(c, "b"));
+    assert_int_equal(deja_cache_clear(c, NULL, NULL), DEJA_EDENIED);
+    deja_cache_close(c);
+}
+
+static void test_cache__only_read_leaves_damage_alone(void **state)
+{
+    (void)state;
+    char noise[20000];
+    memset(noise, 'n', sizeof noise);
+    deja_cache_close(open_cache("cache"));
+    write_file("cache/db", noise, sizeof noise, 0600);
+    assert_null(open_to_read(DEJA_ECORRUPT));
+    assert_file("cache/db", noise, sizeof noise);
+    assert_int_equal(access("cache/db.damaged-1", F_OK), -1);
+}
+
+/* Damage that is met when the database is open already. */
+static void test_cache__only_read_misses_where_pages_are_damaged(void **state)
+{
+    (void)state;
+    char noise[3 * 4096];
+    struct db *d = NULL;
+    memset(noise, 255, sizeof noise);
+    deja_cache *c = open_cache("cache");
+    store(c, "a", "A");
+    deja_cache_close(c);
+    assert_int_equal(db_open(&d, "cache/db", 0, NULL), 0);
+    assert_int_equal(db_check(d, NULL), 1); /* a connection that has read nothing has no WAL */
+    assert_int_equal(db_checkpoint(d, 1, NULL), 0);
+    db_close(d);
+    int fd = open("cache/db", O_WRONLY | O_CLOEXEC);
+    assert_int_equal(pwrite(fd, noise, sizeof noise, 4096), (ssize_t)sizeof noise);
+    close(fd);
+    c = open_to_read(0);
+    for (int i = 0; i < 2; i++) {
+        deja_lookup l = {.key = key_of("a"), .encoding = "a", .encoding_len = 1};
+        assert_int_equal(deja_cache_lookup(c, &l, 1, NULL), DEJA_ECORRUPT);
+        assert_null(l.entry);
+    }
+    deja_cache_close(c);
+    assert_int_equal(access("cache/db.damaged-1", F_OK), -1);
+}
+
 static void test_cache__options_of_another_size_are_refused(void **state)
 {
     (void)state;
@@ -321,6 +391,9 @@ int main(void)
         CASE(test_cache__a_replaced_result_gives_its_blob_back),
         CASE(test_cache__a_removed_folder_is_made_again_by_the_next_result),
         CASE(test_cache__renewing_without_a_connection_opens_one),
+        CASE(test_cache__only_read_answers_and_keeps_nothing),
+        CASE(test_cache__only_read_leaves_damage_alone),
+        CASE(test_cache__only_read_misses_where_pages_are_damaged),
         CASE(test_cache__options_of_another_size_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,8 @@
 #include "scratch.h"
 
 #include <deja/file.h>
+#include <grp.h>
+#include <sys/wait.h>
 
 static db *open_db(void)
 {
@@ -447,6 +449,140 @@ static void test_db__rollback_journal_leaves_no_wal(void **state)
     db_close(d);
 }
 
+/* ---- where nothing can be written ---- */
+
+#define ODD "d %41?b#"
+
+/* A database "d %41?b#" with one row in it, of an ordinary user: nothing stops root from writing. */
+static void make_ordinary(uid_t uid, int whole)
+{
+    db *d = NULL;
+    assert_int_equal(mkdir("f", 0700), 0);
+    assert_int_equal(db_make("f/" ODD, 0, NULL), 0);
+    assert_int_equal(db_open(&d, "f/" ODD, 0, NULL), 0);
+    assert_int_equal(db_write_begin(d, NULL), 0);
+    put(d, 1, "one", NULL, 0);
+    assert_int_equal(db_commit(d, NULL), 0);
+    if (whole)
+        assert_int_equal(db_checkpoint(d, 1, NULL), 0);
+    db_close(d);
+    static const char *const names[] = {".", "f", "f/" ODD, "f/" ODD "-wal", "f/" ODD "-shm"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        assert_int_equal(chown(names[i], uid, (gid_t)-1), 0);
+}
+
+/* Runs `check` in a process of that user, for whom the folder is closed. */
+static void as_ordinary(uid_t uid, void (*check)(void))
+{
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        if ((geteuid() == 0 && (setgroups(0, NULL) || setuid(uid))) || chmod("f/" ODD, 0400) ||
+            chmod("f", 0500))
+            _exit(2);
+        check();
+        _exit(0);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
+static uid_t ordinary(void)
+{
+    return geteuid() ? geteuid() : 12345;
+}
+
+#define CHECK(condition)                                                                                     \
+    do                                                                                                       \
+        if (!(condition)) {                                                                                  \
+            fprintf(stderr, "%d: %s\n", __LINE__, #condition);                                               \
+            _exit(1);                                                                                        \
+        }                                                                                                    \
+    while (0)
+
+static void check_row(db *d)
+{
+    deja_hash h = hash(1);
+    db_row row;
+    CHECK(db_find(d, &h, &row, NULL) == 1);
+    CHECK(row.len == 3 && !memcmp(row.record, "one", 3));
+    db_find_done(d);
+}
+
+static void check_reading(void)
+{
+    db *d = NULL;
+    deja_error err;
+    CHECK(db_open(&d, "f/" ODD, 0, &err) == DEJA_EDENIED);
+    CHECK(strstr(err.text, "read-only"));
+    CHECK(db_open(&d, "f/" ODD, DB_READ_ONLY, NULL) == 0);
+    check_row(d);
+    CHECK(db_write_begin(d, NULL) == DEJA_EDENIED);
+    CHECK(!db_moved(d));
+    db_close(d);
+}
+
+static void test_db__is_read_where_nothing_can_be_written(void **state)
+{
+    (void)state;
+    make_ordinary(ordinary(), 0);
+    as_ordinary(ordinary(), check_reading);
+}
+
+static void test_db__is_read_without_side_files(void **state)
+{
+    (void)state;
+    make_ordinary(ordinary(), 1);
+    unlink("f/" ODD "-wal");
+    unlink("f/" ODD "-shm");
+    as_ordinary(ordinary(), check_reading);
+}
+
+static void check_refusal(void)
+{
+    db *d = NULL;
+    deja_error err;
+    CHECK(db_open(&d, "f/" ODD, DB_READ_ONLY, &err) == DEJA_EDENIED);
+    CHECK(strstr(err.text, "left by a writer"));
+}
+
+/* Without its WAL the file alone may be of any earlier time, or half of it. */
+static void test_db__is_not_read_without_what_is_in_its_wal(void **state)
+{
+    (void)state;
+    make_ordinary(ordinary(), 0);
+    unlink("f/" ODD "-shm");
+    as_ordinary(ordinary(), check_refusal);
+}
+
+static void check_thaw(void)
+{
+    db *d = NULL, *writer = NULL;
+    CHECK(db_open(&d, "f/" ODD, DB_READ_ONLY, NULL) == 0);
+    check_row(d);
+    CHECK(chmod("f", 0700) == 0 && chmod("f/" ODD, 0600) == 0);
+    CHECK(!db_moved(d));
+    CHECK(db_open(&writer, "f/" ODD, 0, NULL) == 0);
+    CHECK(db_write_begin(writer, NULL) == 0);
+    put(writer, 2, "two", NULL, 0);
+    CHECK(db_commit(writer, NULL) == 0);
+    CHECK(db_moved(d));
+    CHECK(db_checkpoint(writer, 1, NULL) == 0);
+    CHECK(db_moved(d));
+    db_close(writer);
+    db_close(d);
+}
+
+static void test_db__that_could_not_change_is_opened_anew_when_it_did(void **state)
+{
+    (void)state;
+    make_ordinary(ordinary(), 1);
+    unlink("f/" ODD "-wal");
+    unlink("f/" ODD "-shm");
+    as_ordinary(ordinary(), check_thaw);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
@@ -468,6 +604,10 @@ int main(void)
         CASE(test_db__repair_removes_damaged_rows_only),
         CASE(test_db__knows_that_its_file_was_moved),
         CASE(test_db__rollback_journal_leaves_no_wal),
+        CASE(test_db__is_read_where_nothing_can_be_written),
+        CASE(test_db__is_read_without_side_files),
+        CASE(test_db__is_not_read_without_what_is_in_its_wal),
+        CASE(test_db__that_could_not_change_is_opened_anew_when_it_did),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,7 +14,7 @@ static void test_folder__is_made_with_its_parents_and_furnished_once(void **stat
 {
     (void)state;
     struct folder f;
-    assert_int_equal(folder_open(&f, "x/y/z", NULL), 0);
+    assert_int_equal(folder_open(&f, "x/y/z", 0, NULL), 0);
     assert_int_equal(f.made, 1);
     assert_true(f.path[0] == '/' && f.db[0] == '/');
     assert_int_equal(folder_furnish(&f, NULL), 0);
@@ -23,7 +23,7 @@ static void test_folder__is_made_with_its_parents_and_furnished_once(void **stat
     assert_file("x/y/z/.gitignore", "mine\n", 5);
     folder_close(&f);
     folder_close(&f);
-    assert_int_equal(folder_open(&f, "x/y/z", NULL), 0);
+    assert_int_equal(folder_open(&f, "x/y/z", 0, NULL), 0);
     assert_int_equal(f.made, 0);
     folder_close(&f);
 }
@@ -35,11 +35,11 @@ static void test_folder__that_others_may_write_to_is_refused(void **state)
     deja_error err;
     assert_int_equal(mkdir("shared", 0700), 0);
     assert_int_equal(chmod("shared", 0770), 0);
-    assert_int_equal(folder_open(&f, "shared", &err), DEJA_EDENIED);
+    assert_int_equal(folder_open(&f, "shared", 0, &err), DEJA_EDENIED);
     assert_non_null(strstr(err.text, "others may write"));
     assert_non_null(strstr(err.text, "chmod"));
     assert_int_equal(chmod("shared", 0755), 0);
-    assert_int_equal(folder_open(&f, "shared", &err), 0);
+    assert_int_equal(folder_open(&f, "shared", 0, &err), 0);
     folder_close(&f);
 }
 
@@ -49,13 +49,14 @@ static void test_folder__of_another_user_is_refused(void **state)
     struct folder f;
     deja_error err;
     if (geteuid() != 0) {
-        assert_int_equal(folder_open(&f, "/", &err), DEJA_EDENIED);
+        assert_int_equal(folder_open(&f, "/", 0, &err), DEJA_EDENIED);
         assert_non_null(strstr(err.text, "belongs to user 0"));
         return;
     }
     assert_int_equal(mkdir("theirs", 0700), 0);
     assert_int_equal(chown("theirs", 12345, 12345), 0);
-    assert_int_equal(folder_open(&f, "theirs", &err), DEJA_EDENIED);
+    assert_int_equal(folder_open(&f, "theirs", 0, &err), DEJA_EDENIED);
+    assert_int_equal(folder_open(&f, "theirs", 1, &err), DEJA_EDENIED);
     assert_non_null(strstr(err.text, "belongs to user 12345"));
 }
 
@@ -67,8 +68,19 @@ static void test_folder__without_the_right_to_write_is_refused(void **state)
     struct folder f;
     deja_error err;
     assert_int_equal(mkdir("closed", 0500), 0);
-    assert_int_equal(folder_open(&f, "closed", &err), DEJA_EDENIED);
+    assert_int_equal(folder_open(&f, "closed", 0, &err), DEJA_EDENIED);
     assert_non_null(strstr(err.text, "may not write"));
+}
+
+static void test_folder__that_is_only_read_is_not_made_and_need_not_be_writable(void **state)
+{
+    (void)state;
+    struct folder f;
+    assert_int_equal(folder_open(&f, "x/y", 1, NULL), DEJA_ENOTFOUND);
+    assert_int_equal(access("x", F_OK), -1);
+    assert_int_equal(mkdir("closed", 0500), 0);
+    assert_int_equal(folder_open(&f, "closed", 1, NULL), 0);
+    folder_close(&f);
 }
 
 static void test_folder__where_a_file_is_in_the_way_is_refused(void **state)
@@ -77,10 +89,10 @@ static void test_folder__where_a_file_is_in_the_way_is_refused(void **state)
     struct folder f;
     deja_error err;
     write_file("file", "x", 1, 0600);
-    assert_int_equal(folder_open(&f, "file", &err), DEJA_EEXIST);
-    assert_int_not_equal(folder_open(&f, "file/below", &err), 0);
-    assert_int_equal(folder_open(&f, "", &err), DEJA_EINVAL);
-    assert_int_equal(folder_open(&f, NULL, &err), DEJA_EINVAL);
+    assert_int_equal(folder_open(&f, "file", 0, &err), DEJA_EEXIST);
+    assert_int_not_equal(folder_open(&f, "file/below", 0, &err), 0);
+    assert_int_equal(folder_open(&f, "", 0, &err), DEJA_EINVAL);
+    assert_int_equal(folder_open(&f, NULL, 0, &err), DEJA_EINVAL);
     assert_file("file", "x", 1);
 }
 
@@ -90,7 +102,7 @@ static void test_folder__lock_excludes_and_dies_with_its_holder(void **state)
     struct folder f;
     int ready[2];
     char byte;
-    assert_int_equal(folder_open(&f, "cache", NULL), 0);
+    assert_int_equal(folder_open(&f, "cache", 0, NULL), 0);
     assert_int_equal(pipe(ready), 0);
     pid_t child = fork();
     assert_true(child >= 0);
@@ -119,7 +131,7 @@ static void test_folder__moving_aside_takes_the_next_number_and_the_side_files(v
     (void)state;
     struct folder f;
     unsigned n = 0;
-    assert_int_equal(folder_open(&f, "cache", NULL), 0);
+    assert_int_equal(folder_open(&f, "cache", 0, NULL), 0);
     write_file("cache/db", "a", 1, 0600);
     write_file("cache/db-wal", "w", 1, 0600);
     assert_int_equal(folder_move_aside(&f, &n, NULL), 0);
@@ -145,6 +157,7 @@ int main(void)
         CASE(test_folder__that_others_may_write_to_is_refused),
         CASE(test_folder__of_another_user_is_refused),
         CASE(test_folder__without_the_right_to_write_is_refused),
+        CASE(test_folder__that_is_only_read_is_not_made_and_need_not_be_writable),
         CASE(test_folder__where_a_file_is_in_the_way_is_refused),
         CASE(test_folder__lock_excludes_and_dies_with_its_holder),
         CASE(test_folder__moving_aside_takes_the_next_number_and_the_side_files),

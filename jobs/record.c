@@ -318,6 +318,11 @@ int record_trouble(record *r, deja_error *ret)
     return 1;
 }
 
+int record_is_whole(const record *r)
+{
+    return !r->broken;
+}
+
 void record_finish(record *r, const flow_totals *totals, int exit_status)
 {
     deja_error err;

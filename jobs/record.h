@@ -52,6 +52,9 @@ void record_tick(record *r, const flow_totals *totals);
 /* The first thing that went wrong, once: 1 and the error, then 0. */
 int record_trouble(record *r, deja_error *ret);
 
+/* 1 while nothing went wrong: what it names is there. */
+int record_is_whole(const record *r);
+
 /* Completes the record, unless nothing ran and nothing hit, and prunes old ones. The last event has been. */
 void record_finish(record *r, const flow_totals *totals, int exit_status);
 

@@ -88,11 +88,8 @@ static void add_tail(deja_buffer *b, const flow_bytes *bytes)
     }
 }
 
-void failures_add(failures *f, const flow_event *event, const char *log)
+static void describe(deja_buffer *b, const flow_event *event, const char *log)
 {
-    if (f->count++ >= FAILURES_SHOWN)
-        return;
-    deja_buffer *b = &f->text[f->count - 1];
     deja_buffer_add_string(b, "deja: failed: ");
     deja_text_escape(b, event->name, strlen(event->name));
     deja_buffer_add_string(b, ": ");
@@ -106,10 +103,34 @@ void failures_add(failures *f, const flow_event *event, const char *log)
     deja_buffer_add_char(b, '\n');
 }
 
+static size_t shown(const failures *f)
+{
+    return f->count < FAILURES_SHOWN ? (size_t)f->count : FAILURES_SHOWN;
+}
+
+void failures_add(failures *f, const flow_event *event, const char *log)
+{
+    const uint64_t place = (uint64_t)event->def->number << 32 | event->index;
+    const size_t count = shown(f);
+    size_t at = count;
+    f->count++;
+    while (at > 0 && f->first[at - 1].place > place)
+        at--;
+    if (at == FAILURES_SHOWN)
+        return;
+    failure one = {.place = place};
+    describe(&one.text, event, log);
+    size_t last = count;
+    if (count == FAILURES_SHOWN)
+        deja_buffer_done(&f->first[--last].text);
+    memmove(f->first + at + 1, f->first + at, (last - at) * sizeof one);
+    f->first[at] = one;
+}
+
 void failures_report(const failures *f, const char *run, deja_buffer *b)
 {
-    for (uint64_t i = 0; i < f->count && i < FAILURES_SHOWN; i++)
-        deja_buffer_add_string(b, deja_buffer_string(&f->text[i]));
+    for (size_t i = 0; i < shown(f); i++)
+        deja_buffer_add_string(b, deja_buffer_string(&f->first[i].text));
     if (f->count <= FAILURES_SHOWN)
         return;
     deja_buffer_addf(b, "deja: and %" PRIu64 " more failed", f->count - FAILURES_SHOWN);
@@ -124,6 +145,6 @@ void failures_report(const failures *f, const char *run, deja_buffer *b)
 void failures_done(failures *f)
 {
     for (size_t i = 0; i < FAILURES_SHOWN; i++)
-        deja_buffer_done(&f->text[i]);
+        deja_buffer_done(&f->first[i].text);
     f->count = 0;
 }

@@ -2,16 +2,22 @@
 #define FAILURES_H
 /*
  * The jobs that failed, kept for the end of a run, where they are not lost in the noise: name and parameters,
- * what happened, the last lines of standard error, where the whole log is. One thread.
+ * what happened, the last lines of standard error, where the whole log is. In batch order, whichever failed
+ * first, and of many the first ones only. One thread.
  */
 #include "flow.h"
 
 #define FAILURES_SHOWN 20 /* of the rest only the number is told */
 
+typedef struct failure {
+    uint64_t place; /* in the batch: number of the job, then index in its matrix */
+    deja_buffer text;
+} failure;
+
 /* Zeroed memory is an empty list. */
 typedef struct failures {
-    deja_buffer text[FAILURES_SHOWN];
-    uint64_t count;
+    failure first[FAILURES_SHOWN]; /* sorted by place */
+    uint64_t count;                /* of all that failed */
 } failures;
 
 /* `log` is the path of its log or NULL. */

@@ -284,7 +284,7 @@ void report_end(report *r, const flow_totals *t, int exit_status)
         report_say(r, "warning: the cache: %s", trouble);
     if (r->options.only_output)
         return;
-    if (r->record && r->options.runs)
+    if (r->record && r->options.runs && record_is_whole(r->record))
         deja_buffer_addf(&run, "%s/%s", r->options.runs, record_id(r->record));
     failures_report(&r->failures, run.len ? run.data : NULL, &b);
     queue_line(r, &b);

@@ -37,7 +37,9 @@ static const char *report(const flow_event *e, const char *log)
 
 static flow_event failed(const char *err)
 {
+    static const batch_job def;
     return (flow_event){.kind = FLOW_FAILED,
+                        .def = &def,
                         .name = "job",
                         .exit_status = 1,
                         .out = {.fd = -1},
@@ -99,18 +101,39 @@ static void test_failures__the_lines_may_be_in_a_file(void **state)
     close(fd);
 }
 
-static void test_failures__of_many_only_the_first_are_shown(void **state)
+/* Failures that come in some order, twice FAILURES_SHOWN of them: the even half of job 0, the odd of job 1.
+ */
+static void add_all(failures *f, uint32_t from, uint32_t step)
+{
+    const batch_job defs[2] = {{.number = 0}, {.number = 1}};
+    const uint32_t n = 2 * FAILURES_SHOWN;
+    for (uint32_t i = 0, at = from; i < n; i++, at = (at + step) % n) {
+        char name[32];
+        flow_event e = failed("");
+        e.def = &defs[at % 2];
+        e.index = at / 2;
+        e.name = name;
+        snprintf(name, sizeof name, "%u/%u", at % 2, at / 2);
+        failures_add(f, &e, NULL);
+    }
+}
+
+static void test_failures__are_told_in_batch_order_the_first_of_many(void **state)
 {
     (void)state;
-    failures f = {.count = 0};
-    DEJA_AUTO_BUFFER deja_buffer b = {0};
-    flow_event e = failed("");
-    for (int i = 0; i < FAILURES_SHOWN + 3; i++)
-        failures_add(&f, &e, NULL);
-    failures_report(&f, "runs/1", &b);
-    assert_string_equal(strstr(deja_buffer_string(&b), "deja: and"),
-                        "deja: and 3 more failed, see runs/1/jobs.jsonl\n");
-    failures_done(&f);
+    const uint32_t steps[] = {1, 2 * FAILURES_SHOWN - 1, 7, 13};
+    DEJA_AUTO_BUFFER deja_buffer expected = {0};
+    for (int i = 0; i < FAILURES_SHOWN; i++)
+        deja_buffer_addf(&expected, "deja: failed: 0/%d: exit status 1\n", i);
+    deja_buffer_addf(&expected, "deja: and %d more failed, see runs/1/jobs.jsonl\n", FAILURES_SHOWN);
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        failures f = {.count = 0};
+        DEJA_AUTO_BUFFER deja_buffer b = {0};
+        add_all(&f, (uint32_t)i * 11, steps[i]);
+        failures_report(&f, "runs/1", &b);
+        assert_string_equal(deja_buffer_string(&b), deja_buffer_string(&expected));
+        failures_done(&f);
+    }
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
@@ -122,7 +145,7 @@ int main(void)
         CASE(test_failures__the_last_lines_are_shown_escaped),
         CASE(test_failures__a_long_line_is_cut),
         CASE(test_failures__the_lines_may_be_in_a_file),
-        CASE(test_failures__of_many_only_the_first_are_shown),
+        CASE(test_failures__are_told_in_batch_order_the_first_of_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -69,17 +69,21 @@ static void say_not_kept(report *r, const flow_event *e)
     say_about(r, e, "warning: ", deja_buffer_string(&text));
 }
 
+/* Of many jobs that wait for the same only the first is named. */
 static void say_waiting(report *r, const flow_event *e)
 {
+    DEJA_AUTO_BUFFER deja_buffer living = {0};
     DEJA_AUTO_BUFFER deja_buffer text = {0};
-    deja_buffer_addf(&text, "waiting: %s", e->reason ? e->reason : "another run makes it");
-    size_t start = text.len;
-    deja_buffer_add_string(&text, ": ");
     if (r->options.runs)
-        runs_living(r->options.runs, r->record ? record_id(r->record) : NULL, &text);
-    if (text.len == start + 2 && !text.failed)
-        text.data[text.len = start] = 0;
-    say_about(r, e, "", deja_buffer_string(&text));
+        runs_living(r->options.runs, r->record ? record_id(r->record) : NULL, &living);
+    if (e->reason)
+        deja_buffer_addf(&text, "waiting: %s", e->reason);
+    else if (living.len)
+        deja_buffer_addf(&text, "waiting: another run makes it: %s", deja_buffer_string(&living));
+    else
+        deja_buffer_add_string(&text, "waiting: another job or run makes the same");
+    if (r->options.verbose || is_new(r, deja_buffer_string(&text)))
+        say_about(r, e, "", deja_buffer_string(&text));
 }
 
 static void say_verbose(report *r, const flow_event *e)

@@ -33,12 +33,21 @@ static const char *kind_name(flow_event_kind kind)
     return "note";
 }
 
-/* Hands the line so far to the outbox. */
-static void flush(events *e)
+static void lose(events *e, int code, const char *why)
+{
+    deja_error err;
+    deja_fail(&err, code, "write an event: %s", why);
+    outbox_lose(e->box, &err);
+}
+
+/* Hands the line so far to the outbox. `more` of it follows. */
+static void flush(events *e, int more)
 {
     flow_bytes bytes = {.data = e->line.data, .len = e->line.len, .fd = -1};
-    if (!e->line.failed)
-        outbox_put(e->box, &bytes, NULL);
+    if (e->line.failed)
+        lose(e, DEJA_ENOMEM, "out of memory");
+    else
+        outbox_put_part(e->box, &bytes, more);
     deja_buffer_clear(&e->line);
 }
 
@@ -71,20 +80,25 @@ static size_t whole_characters(const char *data, size_t len)
     return len;
 }
 
-static int file_is_utf8(const flow_bytes *bytes, char *chunk)
+/* A chunk of whole characters: bytes read, 0 at the end, on failure, and where it is no UTF-8. */
+static size_t read_text(const flow_bytes *bytes, char *chunk, uint64_t off)
 {
-    for (uint64_t off = 0; off < bytes->len;) {
-        size_t n = read_chunk(bytes->fd, chunk, off, bytes->len);
-        if (off + n < bytes->len)
-            n = whole_characters(chunk, n);
-        if (!n || !deja_text_is_utf8(chunk, n))
-            return 0;
-        off += n;
-    }
-    return 1;
+    size_t n = read_chunk(bytes->fd, chunk, off, bytes->len);
+    if (off + n < bytes->len)
+        n = whole_characters(chunk, n);
+    return deja_text_is_utf8(chunk, n) ? n : 0;
 }
 
-/* A stream in a file, a chunk at a time: it may be larger than memory. */
+static int file_is_utf8(const flow_bytes *bytes, char *chunk)
+{
+    uint64_t off = 0;
+    for (size_t n; off < bytes->len && (n = read_text(bytes, chunk, off)) > 0;)
+        off += n;
+    return off == bytes->len;
+}
+
+/* A stream in a file, a chunk at a time: it may be larger than memory. Read twice, as the name of the member
+ * says which kind of bytes follow; a file that changes meanwhile is output that is lost. */
 static void add_file(events *e, const char *name, const flow_bytes *bytes)
 {
     DEJA_AUTO_FREE char *chunk = deja_realloc(NULL, CHUNK_BYTES);
@@ -92,12 +106,11 @@ static void add_file(events *e, const char *name, const flow_bytes *bytes)
         e->line.failed = 1;
         return;
     }
-    int text = file_is_utf8(bytes, chunk);
+    const int text = file_is_utf8(bytes, chunk);
+    uint64_t off = 0;
     deja_buffer_addf(&e->line, ",\"%s%s\":\"", name, text ? "" : "_base64");
-    for (uint64_t off = 0; off < bytes->len;) {
-        size_t n = read_chunk(bytes->fd, chunk, off, bytes->len);
-        if (text && off + n < bytes->len)
-            n = whole_characters(chunk, n);
+    while (off < bytes->len) {
+        size_t n = text ? read_text(bytes, chunk, off) : read_chunk(bytes->fd, chunk, off, bytes->len);
         if (!n)
             break;
         if (text)
@@ -105,9 +118,13 @@ static void add_file(events *e, const char *name, const flow_bytes *bytes)
         else
             json_base64(&e->line, chunk, n);
         off += n;
-        flush(e);
+        flush(e, 1);
     }
     deja_buffer_add_char(&e->line, '"');
+    if (off == bytes->len)
+        return;
+    lose(e, DEJA_EIO, "the output of a job ended early");
+    deja_buffer_addf(&e->line, ",\"%s_cut\":true", name);
 }
 
 static void add_stream(events *e, const char *name, const flow_bytes *bytes)
@@ -155,7 +172,7 @@ void events_job(events *e, const flow_event *event)
     if (event->kind == FLOW_HIT || event->kind == FLOW_FINISHED || event->kind == FLOW_FAILED)
         add_outcome(e, event);
     deja_buffer_add_string(b, "}\n");
-    flush(e);
+    flush(e, 0);
 }
 
 void events_note(events *e, const char *text)
@@ -166,7 +183,7 @@ void events_note(events *e, const char *text)
     json_word(b, "event", "note");
     json_string(b, "text", text);
     deja_buffer_add_string(b, "}\n");
-    flush(e);
+    flush(e, 0);
 }
 
 void events_summary(events *e, const flow_totals *t, int64_t elapsed_ns, int exit_status)
@@ -186,7 +203,7 @@ void events_summary(events *e, const flow_totals *t, int64_t elapsed_ns, int exi
     json_seconds(b, "saved_s", t->saved_ns);
     json_int(b, "exit_status", exit_status);
     deja_buffer_add_string(b, "}\n");
-    flush(e);
+    flush(e, 0);
 }
 
 void events_done(events *e)

@@ -20,6 +20,7 @@ typedef struct held {
     uint64_t off;    /* of the first byte that is left, in data or in the file */
     uint64_t len[2]; /* bytes left: standard output, standard error */
     int fd;          /* -1: the bytes are in `data` */
+    int more;        /* the owner's: the next piece belongs to the same output */
     uint32_t cap;    /* of data */
     char data[];
 } held;

@@ -20,7 +20,7 @@ struct outbox {
     int same; /* both are one file */
     held_pool pool;
     held *head, *tail;
-    int started;       /* a part of the front piece is written */
+    int started;       /* a part of what is at the front is written: nothing else may come between */
     deja_buffer lines; /* of ours */
     size_t lines_at;   /* bytes of them that are written */
     deja_buffer status;
@@ -71,7 +71,7 @@ static int lines_may_go(const outbox *o)
 {
     if (!o->lines.len)
         return 0;
-    return o->lines_at || !o->head || !o->started || (!o->same && held_stream(o->head) == 0);
+    return o->lines_at || !o->started || (!o->same && (!o->head || held_stream(o->head) == 0));
 }
 
 static void pop(outbox *o)
@@ -80,7 +80,7 @@ static void pop(outbox *o)
     o->head = h->next;
     if (!o->head)
         o->tail = NULL;
-    o->started = 0;
+    o->started = h->more;
     held_free(&o->pool, h);
 }
 
@@ -97,9 +97,7 @@ static size_t write_front(outbox *o)
     deja_error err;
     const char *data = held_peek(h, o->buffer, sink_most(s), &len, &err);
     if (!data) {
-        if (!o->lost)
-            o->trouble = err;
-        o->lost = 1;
+        outbox_lose(o, &err);
         pop(o);
         return 1;
     }
@@ -236,6 +234,15 @@ void outbox_put(outbox *o, const flow_bytes *out, const flow_bytes *err)
     o->started |= begun && o->head;
 }
 
+void outbox_put_part(outbox *o, const flow_bytes *out, int more)
+{
+    outbox_put(o, out, NULL);
+    if (o->tail)
+        o->tail->more = more;
+    else
+        o->started = more;
+}
+
 void outbox_line(outbox *o, const char *text, size_t len)
 {
     deja_buffer_add(&o->lines, text, len);
@@ -302,6 +309,13 @@ int outbox_empty(const outbox *o)
 int outbox_unread(const outbox *o)
 {
     return o->out.unread;
+}
+
+void outbox_lose(outbox *o, const deja_error *err)
+{
+    if (!o->lost)
+        o->trouble = *err;
+    o->lost = 1;
 }
 
 int outbox_trouble(const outbox *o, deja_error *ret)

@@ -28,6 +28,12 @@ int outbox_open(outbox **ret, const outbox_options *options, deja_error *err);
 /* Queues a job's standard output and, after it, its standard error. NULL stands for nothing. */
 void outbox_put(outbox *o, const flow_bytes *out, const flow_bytes *err);
 
+/* Queues one output in parts: with `more` nothing may come between this part and the next one. */
+void outbox_put_part(outbox *o, const flow_bytes *out, int more);
+
+/* Output could not be had: outbox_trouble tells of the first time. */
+void outbox_lose(outbox *o, const deja_error *err);
+
 /* Keeps the same for later; NULL when both are empty. */
 typedef struct outbox_held outbox_held;
 outbox_held *outbox_hold(outbox *o, const flow_bytes *out, const flow_bytes *err);

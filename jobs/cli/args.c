@@ -205,6 +205,17 @@ static void add_option(deja_buffer *b, const args_option *o)
     args_fill(b, o->help, HELP_AT, at);
 }
 
+void args_help_environment(deja_buffer *b, const args_variable *list)
+{
+    if (!list)
+        return;
+    deja_buffer_add_string(b, "\nEnvironment:\n");
+    for (; list->name; list++) {
+        deja_buffer_addf(b, "  %s", list->name);
+        args_fill(b, list->help, HELP_AT, 2 + strlen(list->name));
+    }
+}
+
 static void add_examples(deja_buffer *b, const args_example *e)
 {
     if (!e || !e->command)
@@ -224,5 +235,6 @@ void args_help(deja_buffer *b, const args_command *c)
     for (const args_option *o = c->options; o->id; o++)
         add_option(b, o);
     add_option(b, &help_option);
+    args_help_environment(b, c->environment);
     add_examples(b, c->examples);
 }

@@ -20,6 +20,11 @@ typedef struct args_option {
     const char *help;
 } args_option;
 
+typedef struct args_variable {
+    const char *name; /* of the environment */
+    const char *help;
+} args_variable;
+
 typedef struct args_example {
     const char *command;
     const char *does;
@@ -31,8 +36,9 @@ typedef struct args_command {
     const char *summary; /* for the list of commands */
     const char
         *about; /* paragraphs, separated by "\n\n"; a paragraph that begins with a blank stays as it is */
-    const args_option *options;   /* ends with id 0 */
-    const args_example *examples; /* ends with command NULL */
+    const args_option *options;       /* ends with id 0 */
+    const args_variable *environment; /* that it listens to; ends with name NULL. NULL: none */
+    const args_example *examples;     /* ends with command NULL */
     int first_word_ends;
 } args_command;
 
@@ -63,6 +69,9 @@ int args_number(const args *a, const char *what, int64_t least, int64_t most, in
 
 /* Appends the help of a command, at most 80 columns wide. */
 void args_help(deja_buffer *b, const args_command *command);
+
+/* Appends the part of a help that tells of the environment; nothing for NULL. */
+void args_help_environment(deja_buffer *b, const args_variable *list);
 
 /* Appends `text` filled to 80 columns, each line indented; the first one begins at column `at`. Ends with a
  * newline. */

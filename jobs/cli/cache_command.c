@@ -33,6 +33,17 @@ static const args_option options_json[] = {
     {0},
 };
 
+static const args_example ls_examples[] = {
+    {"deja cache ls", "The results of the batch in this folder."},
+    {"deja cache ls --cache ~/.cache/deja", "The results of 'deja exec'."},
+    {0},
+};
+
+static const args_example show_examples[] = {
+    {"deja cache show 5cb14c227f0c", "What that key is made of."},
+    {0},
+};
+
 static const args_option options_plain[] = {CACHE_OPTION, FOLDER_OPTION, {0}};
 static const args_option options_none[] = {{0}};
 
@@ -50,8 +61,10 @@ static const args_command stats_args = {
     .summary = "Show how many results there are, and their size.",
     .about =
         "Show how many results the cache has, how large they are, and how long it would take to run all of "
-        "it again.",
+        "it again.\n\n"
+        "Exit status: 0 done; 1 it could not be done; 2 the command line is wrong.",
     .options = options_json,
+    .environment = cli_environment_cache,
 };
 
 static const args_command ls_args = {
@@ -60,8 +73,11 @@ static const args_command ls_args = {
     .summary = "List the results, the newest first.",
     .about =
         "List the results of the cache, the newest first: key, when it was made, how long the job ran, size, "
-        "and the job.",
+        "and the job.\n\n"
+        "Exit status: 0 done; 1 it could not be done; 2 the command line is wrong.",
     .options = options_json,
+    .environment = cli_environment_cache,
+    .examples = ls_examples,
 };
 
 static const args_command show_args = {
@@ -70,8 +86,11 @@ static const args_command show_args = {
     .summary = "Show one result and all that its key is made of.",
     .about =
         "Show one result: what ran, what its key is made of, and its outputs. KEY is the first four or more "
-        "digits of a key as `deja cache ls` lists it.",
+        "digits of a key as 'deja cache ls' lists it.\n\n"
+        "Exit status: 0 done; 1 it could not be done; 2 the command line is wrong.",
     .options = options_json,
+    .environment = cli_environment_cache,
+    .examples = show_examples,
 };
 
 static const args_command clear_args = {
@@ -80,15 +99,17 @@ static const args_command clear_args = {
     .summary = "Forget all results.",
     .about =
         "Remove all results from the cache and say how many there were. It does not ask. Records of runs and "
-        "output files in place stay.",
+        "output files in place stay.\n\n"
+        "Exit status: 0 done; 1 it could not be done; 2 the command line is wrong.",
     .options = options_plain,
+    .environment = cli_environment_cache,
 };
 
 const args_command cache_args = {
     .name = "cache",
     .usage = "COMMAND [OPTION]...",
     .summary = "Look into the cache: stats, ls, show; or clear it.",
-    .about = "Look into the cache.\n\n"
+    .about = "Look into the cache, or clear it. Each command has --help.\n\n"
              "  stats       Show how many results there are, and their size.\n"
              "  ls          List the results, the newest first.\n"
              "  show KEY    Show one result and all that its key is made of.\n"
@@ -257,17 +278,25 @@ static int clear_command(char *const *argv)
     return call(&clear_args, 0, run_clear, argv);
 }
 
-const command cache_commands[] = {
+static const command commands[] = {
     {&stats_args, stats_command}, {&ls_args, ls_command}, {&show_args, show_command},
     {&clear_args, clear_command}, {NULL, NULL},
 };
+
+static const command *find(const char *name)
+{
+    for (const command *c = commands; c->args; c++)
+        if (!strcmp(c->args->name + strlen("cache "), name))
+            return c;
+    return NULL;
+}
 
 static int fail_unknown(const char *name)
 {
     const char *names[8];
     size_t n = 0;
     deja_error err;
-    for (const command *c = cache_commands; c->args; c++)
+    for (const command *c = commands; c->args; c++)
         names[n++] = c->args->name + strlen("cache ");
     const char *near = deja_text_nearest(name, names, n);
     if (near)
@@ -277,14 +306,20 @@ static int fail_unknown(const char *name)
     return cli_usage(&cache_args, EXIT_USAGE, &err);
 }
 
+int cli_help_cache(const char *name)
+{
+    const command *c = name ? find(name) : NULL;
+    if (name && !c)
+        return fail_unknown(name);
+    return cli_help(c ? c->args : &cache_args);
+}
+
 int cache_command(char *const *argv)
 {
     if (!argv[0])
         return cli_help(&cache_args) ? EXIT_FAILED : EXIT_USAGE;
     if (!strcmp(argv[0], "--help") || !strcmp(argv[0], "-h"))
         return cli_help(&cache_args);
-    for (const command *c = cache_commands; c->args; c++)
-        if (!strcmp(c->args->name + strlen("cache "), argv[0]))
-            return c->run(argv + 1);
-    return fail_unknown(argv[0]);
+    const command *c = find(argv[0]);
+    return c ? c->run(argv + 1) : fail_unknown(argv[0]);
 }

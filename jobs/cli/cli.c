@@ -5,6 +5,24 @@
 #include <deja/file.h>
 #include <limits.h>
 
+#define CACHE_VARIABLE                                                                                       \
+    {                                                                                                        \
+        "DEJA_CACHE", "The folder of the cache, unless --cache names one."                                   \
+    }
+
+const args_variable cli_environment[] = {
+    CACHE_VARIABLE,
+    {"DEJA_MODE", "'off' runs without a cache, 'readonly' answers but keeps nothing, 'refresh' runs all and "
+                  "replaces."},
+    {"DEJA_TRACE", "A file: what deja does is added to it, a JSON object a line."},
+    {"DEJA_TRACE_KEYS", "A folder: each key's exact bytes go to a file in it."},
+    {"NO_COLOR", "When set and not empty: no colours."},
+    {"TMPDIR", "Where output waits when it is too much for memory."},
+    {0},
+};
+
+const args_variable cli_environment_cache[] = {CACHE_VARIABLE, {0}};
+
 int cli_help(const args_command *of)
 {
     DEJA_AUTO_BUFFER deja_buffer b = {0};

@@ -26,11 +26,14 @@ int cache_command(char *const *argv);
 
 extern const args_command run_args, exec_args, check_args, cache_args;
 
-/* The commands of `deja cache`, for help. Ends with args NULL. */
-extern const command cache_commands[];
+/* The environment that a run listens to, and of it the cache alone. */
+extern const args_variable cli_environment[], cli_environment_cache[];
 
 /* Prints the help of a command to standard output and returns the exit status. */
 int cli_help(const args_command *of);
+
+/* The same of a command of `deja cache`, NULL: of them all. */
+int cli_help_cache(const char *name);
 
 /* Says what is wrong with the command line and returns `status`. */
 int cli_usage(const args_command *of, int status, const deja_error *err);

@@ -60,6 +60,7 @@ const args_command exec_args = {
         "Exit status: that of COMMAND, 128+N when signal N killed it; 125 when deja itself fails, 126 when "
         "COMMAND cannot be executed, 127 when it is not found.",
     .options = options,
+    .environment = cli_environment,
     .examples = examples,
     .first_word_ends = 1,
 };

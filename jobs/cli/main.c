@@ -47,11 +47,8 @@ static int main_help(void)
     deja_buffer_add_string(&b, "\nOptions:\n"
                                "  -C DIR      Change to DIR first.\n"
                                "  -h, --help  Show this help; 'deja COMMAND --help' tells of a command.\n"
-                               "  --version   Show the version.\n"
-                               "\nEnvironment:\n"
-                               "  DEJA_CACHE  Folder of the cache.\n"
-                               "  DEJA_MODE   off, readonly or refresh: how the cache is used.\n"
-                               "  NO_COLOR    When set, no colours.\n");
+                               "  --version   Show the version.\n");
+    args_help_environment(&b, cli_environment);
     return say_output(&b) ? EXIT_FAILED : EXIT_OK;
 }
 
@@ -65,11 +62,11 @@ static const command *find(const command *list, size_t n, const char *name)
 
 static int fail_unknown(const char *name)
 {
-    const char *names[COMMANDS + 1] = {"help"};
+    const char *names[COMMANDS + 2] = {"help", "--version"};
     deja_error err;
     for (size_t i = 0; i < COMMANDS; i++)
-        names[i + 1] = commands[i].args->name;
-    const char *near = deja_text_nearest(name, names, COMMANDS + 1);
+        names[i + 2] = commands[i].args->name;
+    const char *near = deja_text_nearest(name, names, COMMANDS + 2);
     if (near)
         deja_fail(&err, DEJA_EINVAL, "unknown command '%s', did you mean '%s'?", name, near);
     else
@@ -85,10 +82,7 @@ static int help(char *const *argv)
     const command *c = find(commands, COMMANDS, argv[0]);
     if (!c)
         return fail_unknown(argv[0]);
-    for (const command *sub = cache_commands; c->args == &cache_args && argv[1] && sub->args; sub++)
-        if (!strcmp(sub->args->name + strlen("cache "), argv[1]))
-            return cli_help(sub->args);
-    return cli_help(c->args);
+    return c->args == &cache_args ? cli_help_cache(argv[1]) : cli_help(c->args);
 }
 
 static int fail_option(const char *option)

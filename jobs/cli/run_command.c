@@ -70,6 +70,7 @@ const args_command run_args = {
         "the cache could not keep results; 129, 130, 143 ended by HUP, INT, TERM; 141 nobody reads the "
         "output.",
     .options = options,
+    .environment = cli_environment,
     .examples = examples,
 };
 

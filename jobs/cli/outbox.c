@@ -113,8 +113,12 @@ static size_t write_front(outbox *o)
 
 static void draw_status(outbox *o)
 {
-    if (!o->redraw || o->lines.len || o->started || !o->status.len || o->status.failed)
+    if (!o->redraw || o->lines.len || o->started)
         return;
+    if (!o->status.len || o->status.failed) {
+        hide_status(o);
+        return;
+    }
     DEJA_AUTO_BUFFER deja_buffer b = {0};
     deja_buffer_add_string(&b, o->shown || !(o->out.mid_line | o->err.mid_line) ? "\r" : "\n\r");
     deja_buffer_add(&b, o->status.data, o->status.len);

@@ -301,6 +301,10 @@ static void test_outbox__the_status_line_gives_way_to_everything_else(void **sta
     terminal t;
     terminal_open(&t);
     assert_int_equal(outbox_terminal(t.box), 1);
+    outbox_status(t.box, "0/9");
+    expect_on(t.master, t.box, "\r0/9\033[K");
+    outbox_status(t.box, "");
+    expect_on(t.master, t.box, "\r\033[K");
     outbox_status(t.box, "1/2");
     expect_on(t.master, t.box, "\r1/2\033[K");
     outbox_status(t.box, "2/2");

@@ -16,8 +16,8 @@
 #include <string.h>
 
 #define INLINE_BYTES 16384 /* measured by tests/bench/inline.c */
-#define HELPERS_MIN  2u
-#define HELPERS_MAX  4u
+#define HELPERS_MIN  3u    /* one for short steps only, two to keep a disk busy */
+#define HELPERS_MAX  5u
 #define DB_NEW       "db.new"
 
 static const char *const new_files[] = {DB_NEW, DB_NEW "-wal", DB_NEW "-shm", DB_NEW "-journal"};
@@ -181,8 +181,8 @@ static unsigned helper_count(const deja_cache_options *o)
     if (o->helpers)
         return o->helpers;
     cpu_set_t set;
-    unsigned cpus = sched_getaffinity(0, sizeof set, &set) == 0 ? (unsigned)CPU_COUNT(&set) : HELPERS_MIN;
-    return cpus < HELPERS_MIN ? HELPERS_MIN : cpus > HELPERS_MAX ? HELPERS_MAX : cpus;
+    unsigned n = sched_getaffinity(0, sizeof set, &set) == 0 ? (unsigned)CPU_COUNT(&set) + 1 : HELPERS_MIN;
+    return n < HELPERS_MIN ? HELPERS_MIN : n > HELPERS_MAX ? HELPERS_MAX : n;
 }
 
 static int open_parts(deja_cache *c, const deja_cache_options *o, deja_error *err)

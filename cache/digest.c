@@ -199,6 +199,24 @@ static int read_link(statmem *m, int root_fd, deja_digest_item *item, const stru
     return 0;
 }
 
+/* Marks what is still to be done, here and for the helper. */
+static void set_waiting(deja_digest_item *item, uint64_t size)
+{
+    item->sys_errno = EINPROGRESS;
+    item->content.size = size;
+}
+
+/* Work that waits, in bytes to be read. */
+static uint64_t waiting_bytes(const deja_digest *d)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < d->count; i++)
+        if (d->items[i].sys_errno == EINPROGRESS &&
+            __builtin_add_overflow(sum, d->items[i].content.size + OPEN_BYTES, &sum))
+            return UINT64_MAX;
+    return sum;
+}
+
 static void digest_all(deja_cache *c, deja_digest *d)
 {
     for (size_t i = 0; i < d->count; i++)
@@ -208,7 +226,10 @@ static void digest_all(deja_cache *c, deja_digest *d)
 
 static void digest_work(deja_cache *c, deja_step *step)
 {
-    digest_all(c, (deja_digest *)step);
+    deja_digest *d = (deja_digest *)step;
+    if (steps_put_off(c->steps, step, waiting_bytes(d)))
+        return;
+    digest_all(c, d);
     steps_finish(c->steps, step);
 }
 
@@ -262,18 +283,13 @@ int digest_fd(int fd, uint64_t len, deja_hash *ret, deja_error *err)
 
 int deja_digest_begin(deja_cache *c, deja_digest *d)
 {
-    uint64_t to_read = 0;
     d->step.status = 0;
     for (size_t i = 0; i < d->count; i++) {
         uint64_t size = 0;
-        if (digest_remembered(c->statmem, d->root_fd, &d->items[i], &size))
-            continue;
-        /* Marks what is still to be done, here and for the helper. */
-        d->items[i].sys_errno = EINPROGRESS;
-        if (__builtin_add_overflow(to_read, size + OPEN_BYTES, &to_read))
-            to_read = UINT64_MAX;
+        if (!digest_remembered(c->statmem, d->root_fd, &d->items[i], &size))
+            set_waiting(&d->items[i], size);
     }
-    if (to_read > INLINE_BYTES + OPEN_BYTES)
+    if (waiting_bytes(d) > INLINE_BYTES + OPEN_BYTES)
         return steps_begin(c->steps, &d->step, digest_work);
     digest_all(c, d);
     return 1;

@@ -160,19 +160,43 @@ static int restore(deja_cache *c, deja_restore *r, deja_error *err)
     return code;
 }
 
+static int is_at_hand(deja_cache *c, const deja_stored *s)
+{
+    return s->where != DEJA_STORED_BLOB || blob_remembered(c, &s->content);
+}
+
+static uint64_t bytes_of_output(deja_cache *c, deja_restore *r, size_t i)
+{
+    const deja_stored *s = &r->entry->outputs[i].stored;
+    int code = judge(c, r, i, READ_NOTHING, NULL);
+    if (code == UNKNOWN)
+        return s->content.size;
+    if (code || !is_to_be_made(r, i) || (r->flags & DEJA_RESTORE_CHECK_ONLY && is_at_hand(c, s)))
+        return 0;
+    return s->content.size;
+}
+
+/* What a restore is going to read and write, told without reading: only whether it is much matters. */
+static uint64_t bytes_to_move(deja_cache *c, deja_restore *r)
+{
+    const deja_entry *e = r->entry;
+    uint64_t sum = (is_at_hand(c, &e->out) ? 0 : e->out.content.size) +
+                   (is_at_hand(c, &e->err) ? 0 : e->err.content.size);
+    for (size_t i = 0; sum <= STEP_LONG_BYTES && i < e->output_count; i++)
+        sum += bytes_of_output(c, r, i);
+    return sum;
+}
+
 static void restore_step(deja_cache *c, deja_step *step)
 {
     deja_restore *r = (deja_restore *)step;
+    if (steps_put_off(c->steps, step, bytes_to_move(c, r)))
+        return;
     int64_t began = c->trace ? deja_monotonic_ns(NULL) : 0;
     step->status = restore(c, r, &step->error);
     if (c->trace)
         deja_trace_region(c->trace, "restore", r->entry->label, began);
     steps_finish(c->steps, step);
-}
-
-static int is_at_hand(deja_cache *c, const deja_stored *s)
-{
-    return s->where != DEJA_STORED_BLOB || blob_remembered(c, &s->content);
 }
 
 /* 1 when nothing is to be done, or nothing can be: step.status says which. 0 when it takes reading or

@@ -338,9 +338,34 @@ static int seal(deja_cache *c, deja_result *r, deja_error *err)
     return code ? code : seal_bytes(c, &r->err, &p->pieces[1], &p->err, err);
 }
 
+static uint64_t size_of_bytes(const deja_bytes *bytes)
+{
+    struct stat st;
+    return bytes->fd < 0 ? bytes->len : fstat(bytes->fd, &st) == 0 ? (uint64_t)st.st_size : 0;
+}
+
+/* What a seal is going to read and write, told without reading: only whether it is much matters. */
+static uint64_t bytes_to_move(deja_cache *c, const deja_result *r)
+{
+    struct stat st;
+    uint64_t sum = size_of_bytes(&r->out) + size_of_bytes(&r->err);
+    for (size_t i = 0; sum <= STEP_LONG_BYTES && i < r->output_count; i++)
+        if (fstatat(r->root_fd, r->outputs[i].path, &st, AT_SYMLINK_NOFOLLOW) == 0)
+            sum += (uint64_t)st.st_size;
+    for (size_t i = 0; sum <= STEP_LONG_BYTES && i < r->input_count; i++) {
+        uint64_t size;
+        deja_digest_item item = {.path = r->inputs[i].path, .flags = r->inputs[i].flags};
+        if (!digest_remembered(c->statmem, r->root_fd, &item, &size))
+            sum += size;
+    }
+    return sum;
+}
+
 static void seal_step(deja_cache *c, deja_step *step)
 {
     deja_result *r = (deja_result *)step;
+    if (steps_put_off(c->steps, step, bytes_to_move(c, r)))
+        return;
     int64_t began = c->trace ? deja_monotonic_ns(NULL) : 0;
     step->status = seal(c, r, &step->error);
     if (!step->status)
@@ -395,11 +420,23 @@ static const deja_stored *stored_of(const struct deja_pending *p, size_t i)
     return i == 0 ? &p->out : i == 1 ? &p->err : &p->result->outputs[i - 2].stored;
 }
 
-static int publish_blobs(deja_cache *c, struct deja_pending *p, deja_error *err)
+static size_t blobs_of(const struct deja_pending *p, uint64_t *ret_bytes)
 {
     size_t n = 0;
-    for (size_t i = 0; i < p->count; i++)
-        n += p->pieces[i].fd >= 0;
+    *ret_bytes = 0;
+    for (size_t i = 0; i < p->count; i++) {
+        if (p->pieces[i].fd < 0)
+            continue;
+        n++;
+        *ret_bytes += stored_of(p, i)->content.size;
+    }
+    return n;
+}
+
+static int publish_blobs(deja_cache *c, struct deja_pending *p, deja_error *err)
+{
+    uint64_t bytes;
+    size_t n = blobs_of(p, &bytes);
     if (!n)
         return 0;
     p->blobs = deja_calloc(n, sizeof *p->blobs);
@@ -456,6 +493,9 @@ static void commit_step(deja_cache *c, deja_step *step)
 {
     deja_result *r = (deja_result *)step;
     struct deja_pending *p = r->pending;
+    uint64_t bytes;
+    if (blobs_of(p, &bytes) && steps_put_off(c->steps, step, bytes))
+        return;
     step->status = publish_blobs(c, p, &step->error);
     if (!step->status)
         step->status = encode(c, p, &step->error);
@@ -474,7 +514,9 @@ int deja_result_commit_begin(deja_cache *c, deja_result *r)
         r->step.status = deja_fail(&r->step.error, DEJA_EINVAL, "only a sealed result can be kept");
         return 1;
     }
-    return steps_begin(c->steps, &r->step, commit_step);
+    uint64_t bytes;
+    return blobs_of(r->pending, &bytes) ? steps_begin(c->steps, &r->step, commit_step)
+                                        : steps_begin_elsewhere(c->steps, &r->step, commit_step);
 }
 
 void deja_result_done(deja_result *r)

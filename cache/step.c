@@ -1,6 +1,6 @@
 /*
- * Helper threads of a cache: a queue of work, a queue of what is finished, and an eventfd that is readable
- * exactly while the second queue holds something. One mutex guards all of it.
+ * Helper threads of a cache: two queues of work, a queue of what is finished, and an eventfd that is readable
+ * exactly while that one holds something. One mutex guards all of it.
  */
 #include "step.h"
 #include <deja/memory.h>
@@ -22,13 +22,15 @@ struct steps {
     pthread_cond_t wake;  /* helpers: there is work, or the end */
     pthread_cond_t quiet; /* steps_close and a step that runs in the caller: something has finished */
     step_queue waiting;   /* begun, no helper has it yet */
+    step_queue put_off;   /* long ones that wait for their turn */
     step_queue finished;  /* for steps_next */
-    size_t waiting_count;
-    size_t under_way;   /* begun and not finished */
-    deja_step *at_once; /* runs in the caller; NULL once finished */
-    int event;          /* eventfd, -1 before the first thread */
+    size_t waiting_count; /* without those put off */
+    size_t under_way;     /* begun and not finished */
+    deja_step *at_once;   /* runs in the caller; NULL once finished */
+    int event;            /* eventfd, -1 before the first thread */
     int closing;
-    unsigned idle; /* helpers that wait for work */
+    unsigned idle;         /* helpers that wait for work */
+    unsigned long_running; /* helpers on a long step */
     unsigned thread_count, thread_max;
     pthread_t threads[];
 };
@@ -75,17 +77,40 @@ static void clear_event(int event)
     while (n < 0 && errno == EINTR);
 }
 
+/* With one thread, be it that no second one could be started, that one does all. */
+static unsigned long_max(const steps *s)
+{
+    return s->thread_count > 1 ? s->thread_count - 1 : 1;
+}
+
+/*
+ * Nobody is woken for a step that was put off, and none is forgotten: the helper that put it off comes by
+ * here next, and so does each that has finished a long one.
+ */
+static deja_step *take(steps *s)
+{
+    deja_step *step = s->long_running < long_max(s) ? pop(&s->put_off) : NULL;
+    if (step) {
+        s->long_running++;
+        return step;
+    }
+    step = pop(&s->waiting);
+    s->waiting_count -= step != NULL;
+    return step;
+}
+
 static void *help(void *context)
 {
     steps *s = context;
     pthread_mutex_lock(&s->mutex);
     for (;;) {
-        deja_step *step = pop(&s->waiting);
+        deja_step *step = take(s);
         if (step) {
-            s->waiting_count--;
+            int is_long = step->is_long;
             pthread_mutex_unlock(&s->mutex);
             step->work(s->cache, step);
             pthread_mutex_lock(&s->mutex);
+            s->long_running -= is_long != 0;
         } else if (s->closing) {
             break;
         } else {
@@ -120,20 +145,19 @@ static int start_thread(steps *s)
     return 0;
 }
 
-/* Sees to it that somebody will take what waits: a negative code only when there is no helper at all. */
-static int ensure_helper(steps *s)
+static int ensure_event(steps *s)
 {
     if (s->event < 0)
         s->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (s->event < 0)
-        return DEJA_ERESOURCE;
-    if (s->waiting_count >= s->idle && s->thread_count < s->thread_max && start_thread(s) < 0 &&
-        !s->thread_count) {
-        close(s->event);
-        s->event = -1;
-        return DEJA_ERESOURCE;
-    }
-    return 0;
+    return s->event < 0 ? DEJA_ERESOURCE : 0;
+}
+
+/* Sees to it that somebody will take what waits: a negative code only when there is no helper at all. */
+static int ensure_helper(steps *s)
+{
+    if (s->waiting_count < s->idle || s->thread_count == s->thread_max)
+        return 0;
+    return start_thread(s) < 0 && !s->thread_count ? DEJA_ERESOURCE : 0;
 }
 
 static void run_at_once(steps *s, deja_step *step)
@@ -164,13 +188,19 @@ int steps_open(steps **ret, deja_cache *cache, unsigned helpers, deja_error *err
     return 0;
 }
 
-int steps_begin(steps *s, deja_step *step, void (*work)(deja_cache *, deja_step *))
+static void enter(steps *s, deja_step *step, void (*work)(deja_cache *, deja_step *))
 {
     step->work = work;
     step->next = NULL;
-    pthread_mutex_lock(&s->mutex);
+    step->is_long = 0;
     s->under_way++;
-    int later = ensure_helper(s) == 0;
+}
+
+int steps_begin(steps *s, deja_step *step, void (*work)(deja_cache *, deja_step *))
+{
+    pthread_mutex_lock(&s->mutex);
+    enter(s, step, work);
+    int later = ensure_event(s) == 0 && ensure_helper(s) == 0;
     if (later) {
         push(&s->waiting, step);
         s->waiting_count++;
@@ -180,6 +210,33 @@ int steps_begin(steps *s, deja_step *step, void (*work)(deja_cache *, deja_step 
     }
     pthread_mutex_unlock(&s->mutex);
     return later ? 0 : 1;
+}
+
+int steps_begin_elsewhere(steps *s, deja_step *step, void (*work)(deja_cache *, deja_step *))
+{
+    pthread_mutex_lock(&s->mutex);
+    enter(s, step, work);
+    int later = ensure_event(s) == 0;
+    if (!later)
+        run_at_once(s, step);
+    pthread_mutex_unlock(&s->mutex);
+    if (later)
+        work(s->cache, step);
+    return later ? 0 : 1;
+}
+
+int steps_put_off(steps *s, deja_step *step, uint64_t bytes)
+{
+    pthread_mutex_lock(&s->mutex);
+    int put_off = bytes > STEP_LONG_BYTES && !step->is_long && step != s->at_once;
+    if (put_off) {
+        step->is_long = 1;
+        push(&s->put_off, step);
+        if (s->long_running == long_max(s) && s->thread_count < s->thread_max)
+            (void)start_thread(s); /* in our stead: we are about to become one of those on long steps */
+    }
+    pthread_mutex_unlock(&s->mutex);
+    return put_off;
 }
 
 void steps_finish(steps *s, deja_step *step)
@@ -198,7 +255,7 @@ void steps_finish(steps *s, deja_step *step)
     pthread_mutex_unlock(&s->mutex);
 }
 
-/* Unlocked: `event` is set by the first steps_begin, and that comes from the thread that polls. */
+/* Unlocked: `event` is set by the first step that begins, and that comes from the thread that polls. */
 int steps_fd(const steps *s)
 {
     return s->event;

@@ -24,7 +24,7 @@ typedef struct deja_cache_options {
     uint32_t size;           /* sizeof(deja_cache_options) */
     uint32_t flags;          /* DEJA_CACHE_... */
     const char *folder;      /* where it lives; made with its parents, mode 0700, when missing */
-    uint32_t helpers;        /* helper threads at most; 0: two, or one per CPU up to four */
+    uint32_t helpers;        /* helper threads at most; 0: one more than CPUs, three to five */
     uint32_t inline_bytes;   /* contents up to this size live in their row; 0: the measured default */
     const deja_clock *clock; /* NULL: the system's */
     deja_trace *trace;       /* NULL: none */
@@ -58,10 +58,11 @@ typedef struct deja_step {
     deja_error error;                               /* when status is negative */
     void (*work)(deja_cache *, struct deja_step *); /* private from here on */
     struct deja_step *next;
+    int is_long;
 } deja_step;
 
-/* Readable when a step is finished. Polled by the caller, never read. -1 while no thread exists: nothing is
- * under way. */
+/* Readable when a step is finished. Polled by the caller, never read. -1 until the first step goes on later:
+ * nothing is under way. */
 DEJA_API int deja_cache_fd(deja_cache *c);
 
 /* A finished step, or NULL. */

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -31,6 +32,9 @@ typedef struct errand {
     unsigned number, done_as;
     _Atomic unsigned *counter;
     pthread_barrier_t *barrier;
+    uint64_t bytes;           /* that it says it will move */
+    sem_t *gate;              /* to be passed before it finishes */
+    _Atomic unsigned *inside; /* counts those at the gate */
     sigset_t blocked;
     pthread_t partner;
 } errand;
@@ -46,8 +50,15 @@ static void run_errand(deja_cache *cache, deja_step *step)
 {
     assert_ptr_equal(cache, no_cache());
     errand *e = (errand *)step;
+    if (steps_put_off(e->owner, step, e->bytes))
+        return;
     e->ran_on = pthread_self();
     pthread_sigmask(SIG_SETMASK, NULL, &e->blocked);
+    if (e->inside)
+        atomic_fetch_add(e->inside, 1);
+    if (e->gate)
+        while (sem_wait(e->gate))
+            assert_int_equal(errno, EINTR);
     if (e->barrier)
         pthread_barrier_wait(e->barrier);
     if (e->counter)
@@ -230,6 +241,83 @@ static void test_step__close_waits_for_what_is_under_way(void **state)
     pthread_join(e[0].partner, NULL);
 }
 
+/* All long ones stop at a gate: short ones that come later must pass them, and all long ones but one helper's
+   must be at the gate together. Hangs where that does not hold. */
+static void pass_long_ones(unsigned helpers, int short_first)
+{
+    enum { LONG = 12, SHORT = 40 };
+    static errand e[LONG], small[SHORT], first;
+    sem_t gate;
+    _Atomic unsigned inside = 0;
+    assert_int_equal(sem_init(&gate, 0, 0), 0);
+    steps *s = open_steps(helpers);
+    first = (errand){.owner = s};
+    if (short_first) {
+        assert_int_equal(steps_begin(s, &first.step, run_errand), 0);
+        assert_ptr_equal(wait_next(s), &first);
+    }
+    for (int i = 0; i < LONG; i++) {
+        e[i] = (errand){.owner = s, .gate = &gate, .inside = &inside, .bytes = STEP_LONG_BYTES + 1};
+        assert_int_equal(steps_begin(s, &e[i].step, run_errand), 0);
+    }
+    while (atomic_load(&inside) < helpers - 1)
+        usleep(1000);
+    for (int i = 0; i < SHORT; i++) {
+        small[i] = (errand){.owner = s, .bytes = STEP_LONG_BYTES};
+        assert_int_equal(steps_begin(s, &small[i].step, run_errand), 0);
+        assert_ptr_equal(wait_next(s), &small[i]);
+    }
+    assert_int_equal(atomic_load(&inside), helpers - 1);
+    for (int i = 0; i < LONG; i++)
+        assert_int_equal(sem_post(&gate), 0);
+    for (int i = 0; i < LONG; i++)
+        assert_int_equal(wait_next(s)->bytes, STEP_LONG_BYTES + 1);
+    steps_close(s);
+    sem_destroy(&gate);
+}
+
+static void test_step__long_ones_delay_no_short_one(void **state)
+{
+    (void)state;
+    for (unsigned helpers = 2; helpers <= 5; helpers++)
+        for (int short_first = 0; short_first < 2; short_first++)
+            pass_long_ones(helpers, short_first);
+}
+
+static void test_step__one_helper_does_long_ones_too(void **state)
+{
+    (void)state;
+    steps *s = open_steps(1);
+    errand e[4];
+    for (int i = 0; i < 4; i++) {
+        e[i] = (errand){.owner = s, .bytes = i % 2 ? STEP_LONG_BYTES + 1 : 0};
+        assert_int_equal(steps_begin(s, &e[i].step, run_errand), 0);
+    }
+    for (int i = 0; i < 4; i++)
+        assert_non_null(wait_next(s));
+    steps_close(s);
+}
+
+static void test_step__elsewhere_needs_no_helper(void **state)
+{
+    (void)state;
+    sem_t gate;
+    steps *s = open_steps(1);
+    assert_int_equal(sem_init(&gate, 0, 0), 0);
+    errand busy = {.owner = s, .gate = &gate}, handed = {.owner = s}, own = {.owner = s};
+    assert_int_equal(steps_begin_elsewhere(s, &own.step, run_errand), 0);
+    assert_true(pthread_equal(own.ran_on, pthread_self()));
+    assert_ptr_equal(wait_next(s), &own);
+    assert_int_equal(steps_begin(s, &busy.step, run_errand), 0);
+    assert_int_equal(steps_begin_elsewhere(s, &handed.step, hand_on), 0);
+    assert_ptr_equal(wait_next(s), &handed);
+    assert_int_equal(sem_post(&gate), 0);
+    assert_ptr_equal(wait_next(s), &busy);
+    pthread_join(handed.partner, NULL);
+    steps_close(s);
+    sem_destroy(&gate);
+}
+
 static void forbid_descriptors(struct rlimit *old)
 {
     assert_int_equal(getrlimit(RLIMIT_NOFILE, old), 0);
@@ -241,17 +329,22 @@ static void test_step__without_resources_it_runs_at_once(void **state)
 {
     (void)state;
     steps *s = open_steps(2);
-    errand e = {.owner = s}, handed = {.owner = s}, later = {.owner = s};
+    errand e = {.owner = s, .bytes = STEP_LONG_BYTES + 1};
+    errand handed = {.owner = s}, elsewhere = {.owner = s}, later = {.owner = s};
     struct rlimit old;
     forbid_descriptors(&old);
     int first = steps_begin(s, &e.step, run_errand);
     int second = steps_begin(s, &handed.step, hand_on);
+    int third = steps_begin_elsewhere(s, &elsewhere.step, hand_on);
     setrlimit(RLIMIT_NOFILE, &old);
     assert_int_equal(first, 1);
     assert_true(pthread_equal(e.ran_on, pthread_self()));
     assert_int_equal(second, 1);
     assert_int_equal(handed.number, 1);
     pthread_join(handed.partner, NULL);
+    assert_int_equal(third, 1);
+    assert_int_equal(elsewhere.number, 1);
+    pthread_join(elsewhere.partner, NULL);
     assert_null(steps_next(s));
     assert_int_equal(steps_fd(s), -1);
     /* With resources again there are helpers again. */
@@ -283,6 +376,9 @@ int main(void)
         cmocka_unit_test(test_step__no_wakeup_is_lost),
         cmocka_unit_test(test_step__may_be_finished_by_another_thread),
         cmocka_unit_test(test_step__close_waits_for_what_is_under_way),
+        cmocka_unit_test(test_step__long_ones_delay_no_short_one),
+        cmocka_unit_test(test_step__one_helper_does_long_ones_too),
+        cmocka_unit_test(test_step__elsewhere_needs_no_helper),
         cmocka_unit_test(test_step__without_resources_it_runs_at_once),
         cmocka_unit_test(test_step__lack_of_memory_is_an_error),
     };

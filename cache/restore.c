@@ -41,13 +41,22 @@ static int read_and_compare(deja_cache *c, const deja_restore *r, const deja_out
     return deja_fail_errno(err, "read output '%s'", o->path);
 }
 
+/* A hash alone brings no file back, so of an output that was only recorded the content decides, as with make.
+ */
+static int is_right_mode(const deja_output *o, const struct stat *st)
+{
+    return !S_ISREG(st->st_mode) || o->stored.where == DEJA_STORED_RECORD ||
+           (st->st_mode & MODE_BITS) == o->mode;
+}
+
 static int compare(deja_cache *c, const deja_restore *r, const deja_output *o, const struct stat *st,
                    reading how, unsigned *ret_flags, deja_error *err)
 {
     deja_content known;
     int kind = S_ISLNK(st->st_mode) ? DEJA_CONTENT_LINK : DEJA_CONTENT_FILE;
     int found = statmem_find(c->statmem, st, &known, ret_flags);
-    if (kind != o->stored.content.kind || (uint64_t)st->st_size != o->stored.content.size)
+    if (kind != o->stored.content.kind || (uint64_t)st->st_size != o->stored.content.size ||
+        !is_right_mode(o, st))
         return DIFFERS;
     if (found)
         return is_same(&known, &o->stored.content) ? SAME : DIFFERS;
@@ -89,9 +98,7 @@ static int judge(deja_cache *c, deja_restore *r, size_t i, reading how, deja_err
         r->results[i] = DEJA_RESTORED_MADE;
     else
         r->results[i] = r->flags & DEJA_RESTORE_KEEP_EDITED ? DEJA_RESTORED_KEPT : DEJA_RESTORED_REPLACED;
-    int wrong_mode = code == SAME && S_ISREG(st.st_mode) && o->stored.where != DEJA_STORED_RECORD &&
-                     (st.st_mode & MODE_BITS) != o->mode;
-    return wrong_mode && how != READ_ALL && !(r->flags & DEJA_RESTORE_CHECK_ONLY) ? UNKNOWN : 0;
+    return 0;
 }
 
 static int is_to_be_made(const deja_restore *r, size_t i)
@@ -115,36 +122,12 @@ static int check_contents(deja_cache *c, const deja_restore *r, deja_error *err)
     return code;
 }
 
-/* The new mode changes the stat data: they are noted again, or the next run would read the file. */
-static int set_mode(deja_cache *c, const deja_restore *r, const deja_output *o, deja_error *err)
-{
-    struct stat st;
-    unsigned flags;
-    deja_content known;
-    if (o->stored.content.kind != DEJA_CONTENT_FILE || o->stored.where == DEJA_STORED_RECORD)
-        return 0;
-    if (fstatat(r->root_fd, o->path, &st, AT_SYMLINK_NOFOLLOW))
-        return deja_fail_errno(err, "look at output '%s'", o->path);
-    if (!S_ISREG(st.st_mode) || (st.st_mode & MODE_BITS) == o->mode)
-        return 0;
-    (void)statmem_find(c->statmem, &st, &known, &flags);
-    if (fchmodat(r->root_fd, o->path, (mode_t)o->mode, 0))
-        return deja_fail_errno(err, "set the mode of '%s'", o->path);
-    if (fstatat(r->root_fd, o->path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
-        statmem_note(c->statmem, &st, &o->stored.content, statmem_now_ns(c->statmem), flags);
-    return 0;
-}
-
 static int put_in_place(deja_cache *c, const deja_restore *r, deja_error *err)
 {
     int code = 0;
-    for (size_t i = 0; !code && i < r->entry->output_count; i++) {
-        const deja_output *o = &r->entry->outputs[i];
+    for (size_t i = 0; !code && i < r->entry->output_count; i++)
         if (is_to_be_made(r, i))
-            code = spot_put(c, r->root_fd, o, err);
-        else if (r->results[i] == DEJA_RESTORED_LEFT)
-            code = set_mode(c, r, o, err);
-    }
+            code = spot_put(c, r->root_fd, &r->entry->outputs[i], err);
     return code;
 }
 

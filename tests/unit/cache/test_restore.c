@@ -124,22 +124,57 @@ static void test_restore__what_deja_left_is_made_anew_and_an_edit_is_told(void *
     deja_cache_close(c);
 }
 
-static void test_restore__a_wrong_mode_is_mended(void **state)
+/* Content and times say nothing of it: the check before a restore must not call the output right. */
+static void test_restore__a_wrong_mode_is_an_edit(void **state)
 {
     (void)state;
     deja_cache *c = open_cache("cache");
+    char *data = big(1);
     struct stat before, after;
     uint8_t result = 9;
+    for (int large = 0; large < 2; large++) {
+        const char *content = large ? data : "content";
+        size_t len = large ? BIG_BYTES : 7;
+        write_file("o", content, len, 0755);
+        deja_entry *e = kept(c, large ? "large" : "small", "o", 0);
+        assert_int_equal(chmod("o", 0600), 0);
+        assert_int_equal(stat("o", &before), 0);
+        assert_int_equal(restore(c, e, DEJA_RESTORE_CHECK_ONLY, &result), 0);
+        assert_int_equal(result, DEJA_RESTORED_REPLACED);
+        assert_int_equal(restore(c, e, DEJA_RESTORE_KEEP_EDITED, &result), 0);
+        assert_int_equal(result, DEJA_RESTORED_KEPT);
+        assert_int_equal(restore(c, e, 0, &result), 0);
+        assert_int_equal(result, DEJA_RESTORED_REPLACED);
+        assert_int_equal(stat("o", &after), 0);
+        assert_int_equal(after.st_mode & 07777, 0755);
+        assert_true(before.st_ino != after.st_ino);
+        assert_file("o", content, len);
+        assert_int_equal(restore(c, e, DEJA_RESTORE_CHECK_ONLY, &result), 0);
+        assert_int_equal(result, DEJA_RESTORED_LEFT);
+        deja_entry_free(e);
+    }
+    deja_free(data);
+    deja_cache_close(c);
+}
+
+/* Two results with one content and two modes: that deja left the file there does not make it right. */
+static void test_restore__the_mode_of_another_result_is_wrong(void **state)
+{
+    (void)state;
+    deja_cache *c = open_cache("cache");
+    struct stat st;
+    uint8_t result = 9;
+    write_file("o", "content", 7, 0644);
+    deja_entry *one = kept(c, "one", "o", 0);
     write_file("o", "content", 7, 0755);
-    deja_entry *e = kept(c, "one", "o", 0);
-    assert_int_equal(chmod("o", 0600), 0);
-    assert_int_equal(stat("o", &before), 0);
-    assert_int_equal(restore(c, e, 0, &result), 0);
-    assert_int_equal(result, DEJA_RESTORED_LEFT);
-    assert_int_equal(stat("o", &after), 0);
-    assert_int_equal(after.st_mode & 07777, 0755);
-    assert_int_equal(before.st_ino, after.st_ino);
-    deja_entry_free(e);
+    deja_entry *two = kept(c, "two", "o", 0);
+    assert_int_equal(restore(c, one, DEJA_RESTORE_CHECK_ONLY, &result), 0);
+    assert_int_equal(result, DEJA_RESTORED_MADE);
+    assert_int_equal(restore(c, one, 0, &result), 0);
+    assert_int_equal(stat("o", &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0644);
+    deja_entry_free(one);
+    deja_entry_free(two);
     deja_cache_close(c);
 }
 
@@ -202,6 +237,9 @@ static void test_restore__a_recorded_output_must_be_in_place(void **state)
     uint8_t result = 9;
     write_file("o", "content", 7, 0600);
     deja_entry *e = kept(c, "one", "o", DEJA_RESULT_RECORD);
+    assert_int_equal(restore(c, e, 0, &result), 0);
+    assert_int_equal(result, DEJA_RESTORED_LEFT);
+    assert_int_equal(chmod("o", 0444), 0);
     assert_int_equal(restore(c, e, 0, &result), 0);
     assert_int_equal(result, DEJA_RESTORED_LEFT);
     write_file("o", "cOntent", 7, 0600);
@@ -381,7 +419,8 @@ int main(void)
         CASE(test_restore__what_is_right_is_left_alone),
         CASE(test_restore__what_is_missing_is_made_with_its_mode_and_parents),
         CASE(test_restore__what_deja_left_is_made_anew_and_an_edit_is_told),
-        CASE(test_restore__a_wrong_mode_is_mended),
+        CASE(test_restore__a_wrong_mode_is_an_edit),
+        CASE(test_restore__the_mode_of_another_result_is_wrong),
         CASE(test_restore__links_stay_links),
         CASE(test_restore__a_folder_or_a_fifo_in_the_way_is_refused),
         CASE(test_restore__a_recorded_output_must_be_in_place),

@@ -45,6 +45,16 @@ static int is_same(const deja_content *a, const deja_content *b)
     return a->kind == b->kind && a->size == b->size && deja_hash_equal(&a->hash, &b->hash);
 }
 
+/* What tells this file, as it is, from others and from itself later. */
+static uint64_t mark_of(const struct stat *st)
+{
+    uint64_t values[] = {(uint64_t)st->st_dev,         (uint64_t)st->st_ino,
+                         (uint64_t)st->st_mode,        (uint64_t)st->st_size,
+                         (uint64_t)st->st_mtim.tv_sec, (uint64_t)st->st_mtim.tv_nsec,
+                         (uint64_t)st->st_ctim.tv_sec, (uint64_t)st->st_ctim.tv_nsec};
+    return deja_hash64(values, sizeof values);
+}
+
 /* Damage is the code for everything that reading the file again would not mend: a bad sector is as good as a
  * wrong byte. */
 static int read_whole(deja_cache *c, int fd, const struct stat *st, const deja_content *content,
@@ -63,12 +73,14 @@ static int read_whole(deja_cache *c, int fd, const struct stat *st, const deja_c
     return 0;
 }
 
-static int check_open(deja_cache *c, int fd, const deja_content *content, const char *path, deja_error *err)
+static int check_open(deja_cache *c, int fd, const deja_content *content, const char *path,
+                      uint64_t *ret_seen, deja_error *err)
 {
     struct stat st;
     deja_content known;
     if (fstat(fd, &st))
         return deja_fail_errno(err, "look at blob '%s'", path);
+    *ret_seen = mark_of(&st);
     if (!is_blob(&st, content->size))
         return deja_fail(err, DEJA_ECORRUPT, "blob '%s' has the wrong length", path);
     if (statmem_find(c->statmem, &st, &known, NULL) && is_same(&known, content))
@@ -76,16 +88,28 @@ static int check_open(deja_cache *c, int fd, const deja_content *content, const 
     return read_whole(c, fd, &st, content, path, err);
 }
 
-/* As blob_open, without a warning. */
-static int open_sound(deja_cache *c, const deja_content *content, const char *path, deja_error *err)
+/* As open_checked, without a warning. */
+static int open_sound(deja_cache *c, const deja_content *content, const char *path, uint64_t *ret_seen,
+                      deja_error *err)
 {
     DEJA_AUTO_CLOSE int fd = open_blob(&c->folder, path);
     if (fd < 0 && errno == ELOOP)
         return deja_fail(err, DEJA_ECORRUPT, "blob '%s' is a symbolic link", path);
     if (fd < 0)
         return deja_fail_errno(err, "open blob '%s'", path);
-    int r = check_open(c, fd, content, path, err);
+    int r = check_open(c, fd, content, path, ret_seen, err);
     return r ? r : deja_take_fd(fd);
+}
+
+static int open_checked(deja_cache *c, const deja_content *content, uint64_t *ret_seen, deja_error *err)
+{
+    char path[BLOB_PATH];
+    blob_path(&content->hash, path);
+    int fd = open_sound(c, content, path, ret_seen, err);
+    if (fd == DEJA_ECORRUPT)
+        cache_warn(c, CACHE_WARN_BLOB, "'%s/%s' is damaged: what it holds will be made again", c->folder.path,
+                   path);
+    return fd;
 }
 
 static int make_folder(deja_cache *c, const char *name, deja_error *err)
@@ -178,41 +202,55 @@ int blob_present(const struct folder *f, const deja_hash *hash, uint64_t size)
 
 int blob_open(deja_cache *c, const deja_content *content, deja_error *err)
 {
-    char path[BLOB_PATH];
-    blob_path(&content->hash, path);
-    int fd = open_sound(c, content, path, err);
-    if (fd == DEJA_ECORRUPT)
-        cache_warn(c, CACHE_WARN_BLOB, "'%s/%s' is damaged: what it holds will be made again", c->folder.path,
-                   path);
-    return fd;
+    uint64_t seen;
+    return open_checked(c, content, &seen, err);
 }
 
-int blob_remembered(deja_cache *c, const deja_content *content)
+int blob_remembered(deja_cache *c, const deja_content *content, uint64_t *ret_seen)
 {
     char path[BLOB_PATH];
     struct stat st;
     deja_content known;
     blob_path(&content->hash, path);
-    return fstatat(c->folder.fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && is_blob(&st, content->size) &&
-           statmem_find(c->statmem, &st, &known, NULL) && is_same(&known, content);
+    if (fstatat(c->folder.fd, path, &st, AT_SYMLINK_NOFOLLOW) || !is_blob(&st, content->size) ||
+        !statmem_find(c->statmem, &st, &known, NULL) || !is_same(&known, content))
+        return 0;
+    if (ret_seen)
+        *ret_seen = mark_of(&st);
+    return 1;
 }
 
-int blob_check(deja_cache *c, const deja_content *content, deja_error *err)
+int blob_check(deja_cache *c, const deja_content *content, uint64_t *ret_seen, deja_error *err)
 {
-    if (blob_remembered(c, content))
+    uint64_t unused;
+    if (blob_remembered(c, content, ret_seen))
         return 0;
-    DEJA_AUTO_CLOSE int fd = blob_open(c, content, err);
+    DEJA_AUTO_CLOSE int fd = open_checked(c, content, ret_seen ? ret_seen : &unused, err);
     return fd < 0 ? fd : 0;
+}
+
+int blob_open_seen(deja_cache *c, const deja_content *content, uint64_t seen, deja_error *err)
+{
+    char path[BLOB_PATH];
+    struct stat st;
+    blob_path(&content->hash, path);
+    DEJA_AUTO_CLOSE int fd = open_blob(&c->folder, path);
+    if (fd < 0 || fstat(fd, &st))
+        return deja_fail_errno(err, "open blob '%s'", path);
+    if (mark_of(&st) != seen)
+        return deja_fail(err, DEJA_ENOTFOUND, "blob '%s' is another one by now", path);
+    return deja_take_fd(fd);
 }
 
 int blob_publish(deja_cache *c, int fd, const deja_content *content, deja_error *err)
 {
     char path[BLOB_PATH];
+    uint64_t seen;
     deja_error local;
     err = err ? err : &local;
     blob_path(&content->hash, path);
     for (int i = 0; i < TRIES; i++) {
-        DEJA_AUTO_CLOSE int there = open_sound(c, content, path, err);
+        DEJA_AUTO_CLOSE int there = open_sound(c, content, path, &seen, err);
         if (there >= 0)
             return sync_parent(c, path, err); /* its maker may not have come to that yet */
         if (there == DEJA_ECORRUPT) {

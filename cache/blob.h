@@ -24,11 +24,16 @@ int blob_present(const struct folder *f, const deja_hash *hash, uint64_t size);
  */
 int blob_open(deja_cache *c, const deja_content *content, deja_error *err);
 
-/* As blob_open without the descriptor; cheap when the blob was checked before. */
-int blob_check(deja_cache *c, const deja_content *content, deja_error *err);
+/* As blob_open without the descriptor; cheap when the blob was checked before. `ret_seen` (may be NULL) gets
+   a mark of the file that was found sound. */
+int blob_check(deja_cache *c, const deja_content *content, uint64_t *ret_seen, deja_error *err);
 
 /* 1 when the blob is there and known to be sound, from one stat call; 0 when it would have to be opened. */
-int blob_remembered(deja_cache *c, const deja_content *content);
+int blob_remembered(deja_cache *c, const deja_content *content, uint64_t *ret_seen);
+
+/* A descriptor for the file of which a check said `seen`; never reads. DEJA_ENOTFOUND when it is gone, was
+   replaced or written to. Any thread. */
+int blob_open_seen(deja_cache *c, const deja_content *content, uint64_t seen, deja_error *err);
 
 /*
  * Makes the content a durable blob: the stage `fd`, whose hash the caller has taken, is synced and gets the

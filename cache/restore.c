@@ -106,19 +106,19 @@ static int is_to_be_made(const deja_restore *r, size_t i)
     return r->results[i] == DEJA_RESTORED_MADE || r->results[i] == DEJA_RESTORED_REPLACED;
 }
 
-static int check_stored(deja_cache *c, const deja_stored *s, deja_error *err)
+static int check_stored(deja_cache *c, const deja_stored *s, uint64_t *ret_seen, deja_error *err)
 {
-    return s->where == DEJA_STORED_BLOB ? blob_check(c, &s->content, err) : 0;
+    return s->where == DEJA_STORED_BLOB ? blob_check(c, &s->content, ret_seen, err) : 0;
 }
 
-static int check_contents(deja_cache *c, const deja_restore *r, deja_error *err)
+static int check_contents(deja_cache *c, deja_restore *r, deja_error *err)
 {
-    int code = check_stored(c, &r->entry->out, err);
+    int code = check_stored(c, &r->entry->out, &r->out_seen, err);
     if (!code)
-        code = check_stored(c, &r->entry->err, err);
+        code = check_stored(c, &r->entry->err, &r->err_seen, err);
     for (size_t i = 0; !code && i < r->entry->output_count; i++)
         if (is_to_be_made(r, i))
-            code = check_stored(c, &r->entry->outputs[i].stored, err);
+            code = check_stored(c, &r->entry->outputs[i].stored, NULL, err);
     return code;
 }
 
@@ -143,9 +143,9 @@ static int restore(deja_cache *c, deja_restore *r, deja_error *err)
     return code;
 }
 
-static int is_at_hand(deja_cache *c, const deja_stored *s)
+static int is_at_hand(deja_cache *c, const deja_stored *s, uint64_t *ret_seen)
 {
-    return s->where != DEJA_STORED_BLOB || blob_remembered(c, &s->content);
+    return s->where != DEJA_STORED_BLOB || blob_remembered(c, &s->content, ret_seen);
 }
 
 static uint64_t bytes_of_output(deja_cache *c, deja_restore *r, size_t i)
@@ -154,7 +154,7 @@ static uint64_t bytes_of_output(deja_cache *c, deja_restore *r, size_t i)
     int code = judge(c, r, i, READ_NOTHING, NULL);
     if (code == UNKNOWN)
         return s->content.size;
-    if (code || !is_to_be_made(r, i) || (r->flags & DEJA_RESTORE_CHECK_ONLY && is_at_hand(c, s)))
+    if (code || !is_to_be_made(r, i) || (r->flags & DEJA_RESTORE_CHECK_ONLY && is_at_hand(c, s, NULL)))
         return 0;
     return s->content.size;
 }
@@ -163,8 +163,8 @@ static uint64_t bytes_of_output(deja_cache *c, deja_restore *r, size_t i)
 static uint64_t bytes_to_move(deja_cache *c, deja_restore *r)
 {
     const deja_entry *e = r->entry;
-    uint64_t sum = (is_at_hand(c, &e->out) ? 0 : e->out.content.size) +
-                   (is_at_hand(c, &e->err) ? 0 : e->err.content.size);
+    uint64_t sum = (is_at_hand(c, &e->out, NULL) ? 0 : e->out.content.size) +
+                   (is_at_hand(c, &e->err, NULL) ? 0 : e->err.content.size);
     for (size_t i = 0; sum <= STEP_LONG_BYTES && i < e->output_count; i++)
         sum += bytes_of_output(c, r, i);
     return sum;
@@ -188,7 +188,7 @@ static int finish_at_once(deja_cache *c, deja_restore *r)
 {
     const deja_entry *e = r->entry;
     reading how = e->output_count <= TINY_OUTPUTS ? READ_TINY : READ_NOTHING;
-    if (!is_at_hand(c, &e->out) || !is_at_hand(c, &e->err))
+    if (!is_at_hand(c, &e->out, &r->out_seen) || !is_at_hand(c, &e->err, &r->err_seen))
         return 0;
     for (size_t i = 0; i < e->output_count; i++) {
         int code = judge(c, r, i, how, &r->step.error);
@@ -206,4 +206,11 @@ int deja_restore_begin(deja_cache *c, deja_restore *r)
 {
     r->step.status = 0;
     return finish_at_once(c, r) ? 1 : steps_begin(c->steps, &r->step, restore_step);
+}
+
+int deja_restore_open(deja_cache *c, const deja_restore *r, const deja_stored *s, deja_error *err)
+{
+    if (s->where != DEJA_STORED_BLOB || (s != &r->entry->out && s != &r->entry->err))
+        return deja_fail(err, DEJA_EINVAL, "this content is no large stream of the entry");
+    return blob_open_seen(c, &s->content, s == &r->entry->out ? r->out_seen : r->err_seen, err);
 }

@@ -59,7 +59,7 @@ static int open_stream(active *a, const deja_stored *stored, flow_bytes *ret)
     *ret = (flow_bytes){.data = stored->data, .len = stored->content.size, .fd = -1};
     if (stored->where == DEJA_STORED_INLINE)
         return 0;
-    ret->fd = deja_cache_open_stored(a->flow->options.cache, stored, NULL);
+    ret->fd = deja_restore_open(a->flow->options.cache, &a->restore, stored, NULL);
     return ret->fd < 0 ? DEJA_ENOTFOUND : 0;
 }
 

@@ -172,14 +172,21 @@ typedef struct deja_restore {
     deja_step step;
     const deja_entry *entry;
     int root_fd;
-    uint32_t flags;   /* DEJA_RESTORE_... */
-    uint8_t *results; /* entry->output_count of deja_restored; the caller's memory */
+    uint32_t flags;              /* DEJA_RESTORE_... */
+    uint8_t *results;            /* entry->output_count of deja_restored; the caller's memory */
+    uint64_t out_seen, err_seen; /* private: which files were found sound */
 } deja_restore;
 
 /* 1 finished at once (no outputs, or all right by the memory of stat data), 0 later. */
 DEJA_API int deja_restore_begin(deja_cache *c, deja_restore *r);
 
-/* A descriptor for reading a BLOB's bytes, checked; the caller closes it. Negative code otherwise. */
+/* After a restore or a check with status 0: a descriptor for entry->out or entry->err where that is a BLOB,
+ * the very file that was checked. Reads nothing. The caller closes it. DEJA_ENOTFOUND: it went or changed
+ * since, treat the entry as a miss. */
+DEJA_API int deja_restore_open(deja_cache *c, const deja_restore *r, const deja_stored *s, deja_error *err);
+
+/* A descriptor for reading a BLOB's bytes, checked: that may read all of it, here and now. The caller closes
+ * it. Negative code otherwise. */
 DEJA_API int deja_cache_open_stored(deja_cache *c, const deja_stored *s, deja_error *err);
 
 /* An unnamed file on the blobs' file system, for large results. The caller owns it. Any thread may call. */

@@ -61,7 +61,7 @@ static void test_blob__is_named_by_its_hash_and_read_only(void **state)
     assert_int_equal(blob_present(&c->folder, &content.hash, 7), 1);
     assert_int_equal(blob_present(&c->folder, &content.hash, 8), 0);
     assert_readable(c, &content, "content");
-    assert_int_equal(blob_check(c, &content, NULL), 0);
+    assert_int_equal(blob_check(c, &content, NULL, NULL), 0);
     assert_warning(c, NULL);
     deja_cache_close(c);
 }
@@ -111,7 +111,7 @@ static void test_blob__damage_is_seen_and_mended_by_publishing(void **state)
         damage(path, kinds[i]);
         assert_int_equal(blob_open(c, &content, &err), DEJA_ECORRUPT);
         assert_warning(c, "is damaged");
-        assert_int_equal(blob_check(c, &content, NULL), DEJA_ECORRUPT);
+        assert_int_equal(blob_check(c, &content, NULL, NULL), DEJA_ECORRUPT);
         assert_int_equal(access(path, F_OK), strcmp(kinds[i], "link") ? 0 : access("/etc/passwd", F_OK));
         publish(c, "content", 7, &content);
         assert_readable(c, &content, "content");
@@ -129,7 +129,7 @@ static void test_blob__that_is_gone_is_not_found_and_no_damage(void **state)
     path_below(&content, path);
     assert_int_equal(unlink(path), 0);
     assert_int_equal(blob_open(c, &content, NULL), DEJA_ENOTFOUND);
-    assert_int_equal(blob_check(c, &content, NULL), DEJA_ENOTFOUND);
+    assert_int_equal(blob_check(c, &content, NULL, NULL), DEJA_ENOTFOUND);
     assert_int_equal(blob_remove(&c->folder, &content.hash, NULL), 0);
     assert_warning(c, NULL);
     deja_cache_close(c);

@@ -311,6 +311,59 @@ static void test_restore__a_missing_standard_output_is_a_miss(void **state)
     deja_cache_close(c);
 }
 
+static int open_stream(deja_cache *c, const deja_restore *r, const deja_stored *s)
+{
+    deja_error err = {0};
+    int fd = deja_restore_open(c, r, s, &err);
+    if (fd < 0)
+        assert_int_equal(fd, DEJA_ENOTFOUND);
+    return fd;
+}
+
+/* What a restore has checked is handed out unread: a change since is told by the stat data, not by hashing,
+ * so no warning comes. */
+static void test_restore__a_stream_is_the_file_that_was_checked(void **state)
+{
+    (void)state;
+    deja_cache *c = open_cache("cache");
+    char *data = big(1), *more = big(2), path[80], byte;
+    deja_result r = result_of("one", "");
+    r.out = (deja_bytes){data, BIG_BYTES, -1};
+    r.err = (deja_bytes){more, BIG_BYTES, -1};
+    assert_int_equal(keep(c, &r), 0);
+    deja_result_done(&r);
+    deja_entry *e = look(c, "one");
+    for (uint32_t flags = 0; flags <= DEJA_RESTORE_CHECK_ONLY; flags += DEJA_RESTORE_CHECK_ONLY) {
+        deja_restore s = {.entry = e, .root_fd = AT_FDCWD, .flags = flags};
+        assert_int_equal(wait_step(c, &s.step, deja_restore_begin(c, &s)), 0);
+        int out = open_stream(c, &s, &e->out), other = open_stream(c, &s, &e->err);
+        assert_int_equal(pread(out, &byte, 1, 5), 1);
+        assert_int_equal(byte, data[5]);
+        assert_int_equal(pread(other, &byte, 1, 5), 1);
+        assert_int_equal(byte, more[5]);
+        close(out);
+        close(other);
+    }
+    deja_restore s = {.entry = e, .root_fd = AT_FDCWD};
+    assert_int_equal(wait_step(c, &s.step, deja_restore_begin(c, &s)), 0);
+    path_of_blob(&e->out.content.hash, path);
+    data[5] ^= 1;
+    write_file(path, data, BIG_BYTES, 0444);
+    assert_int_equal(open_stream(c, &s, &e->out), DEJA_ENOTFOUND);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(open_stream(c, &s, &e->out), DEJA_ENOTFOUND);
+    path_of_blob(&e->err.content.hash, path);
+    assert_int_equal(chmod(path, 0600), 0);
+    assert_int_equal(truncate(path, 7), 0);
+    assert_int_equal(open_stream(c, &s, &e->err), DEJA_ENOTFOUND);
+    assert_warning(c, NULL);
+    assert_int_equal(deja_restore_open(c, &s, &(deja_stored){.where = DEJA_STORED_BLOB}, NULL), DEJA_EINVAL);
+    deja_entry_free(e);
+    deja_free(data);
+    deja_free(more);
+    deja_cache_close(c);
+}
+
 static void temporary_of(const char *name, char path[64])
 {
     snprintf(path, 64, ".deja-%016llx-0", (unsigned long long)deja_hash64(name, strlen(name)));
@@ -426,6 +479,7 @@ int main(void)
         CASE(test_restore__a_recorded_output_must_be_in_place),
         CASE(test_restore__a_bad_blob_is_a_miss_that_changes_nothing),
         CASE(test_restore__a_missing_standard_output_is_a_miss),
+        CASE(test_restore__a_stream_is_the_file_that_was_checked),
         CASE(test_restore__what_a_killed_process_left_is_removed),
         CASE(test_restore__what_a_living_process_is_making_is_not_touched),
         CASE(test_restore__outputs_that_are_known_take_no_thread),

@@ -15,6 +15,8 @@
 
 #define FOLDER_DIGITS 2
 #define HEX_DIGITS    (DEJA_HASH_HEX - 1)
+#define FOLDERS       256
+#define FOLDER_PATH   sizeof "blobs/ab"
 #define TRIES         8 /* rounds of finding a blob that is gone, or there, a moment later */
 
 static int open_blob(const struct folder *f, const char *path)
@@ -112,38 +114,60 @@ static int open_checked(deja_cache *c, const deja_content *content, uint64_t *re
     return fd;
 }
 
-static int make_folder(deja_cache *c, const char *name, deja_error *err)
-{
-    if (mkdirat(c->folder.fd, name, 0700) && errno != EEXIST)
-        return deja_fail_errno(err, "make '%s/%s'", c->folder.path, name);
-    return 0;
-}
-
 static int sync_parent(deja_cache *c, const char *path, deja_error *err)
 {
     return c->flags & DEJA_CACHE_NO_SYNC ? 0 : deja_file_sync_parent(c->folder.fd, path, err);
 }
 
-/* "blobs/ab", and "blobs" should somebody have removed it. */
-static int make_folders(deja_cache *c, const char *path, deja_error *err)
+/* 1 made, 0 was there already. */
+static int make_folder(deja_cache *c, const char *name, deja_error *err)
 {
-    char name[BLOB_PATH];
-    size_t len = strlen("blobs/") + FOLDER_DIGITS;
-    memcpy(name, path, len);
-    name[len] = 0;
-    if (faccessat(c->folder.fd, name, F_OK, 0) == 0)
+    if (mkdirat(c->folder.fd, name, 0700) == 0)
+        return 1;
+    return errno == EEXIST ? 0 : deja_fail_errno(err, "make '%s/%s'", c->folder.path, name);
+}
+
+/* Every folder that is there before "blobs" is synced is known to stay. */
+static int sync_folders(deja_cache *c, deja_error *err)
+{
+    uint64_t there[FOLDERS / 64] = {0};
+    for (unsigned n = 0; n < FOLDERS; n++) {
+        char name[FOLDER_PATH];
+        snprintf(name, sizeof name, "blobs/%02x", n & 0xffu);
+        if (faccessat(c->folder.fd, name, F_OK, 0) == 0)
+            there[n / 64] |= UINT64_C(1) << n % 64;
+    }
+    int r = sync_parent(c, "blobs/ab", err);
+    for (unsigned i = 0; !r && i < FOLDERS / 64; i++)
+        atomic_fetch_or(&c->lasting_folders[i], there[i]);
+    return r;
+}
+
+/*
+ * The folder of blob `path` is there, and will be after a power cut: another process that has made it may not
+ * have come to syncing the one above. Costs one sync in the life of a process, and one for each folder it
+ * makes.
+ */
+static int settle_folder(deja_cache *c, const deja_hash *hash, const char *path, deja_error *err)
+{
+    char name[FOLDER_PATH];
+    unsigned n = hash->byte[0];
+    snprintf(name, sizeof name, "%.*s", (int)sizeof name - 1, path);
+    if (atomic_load(&c->lasting_folders[n / 64]) >> n % 64 & 1 && faccessat(c->folder.fd, name, F_OK, 0) == 0)
         return 0;
     int r = make_folder(c, "blobs", err);
+    if (r > 0)
+        r = sync_parent(c, "blobs", err);
     if (!r)
         r = make_folder(c, name, err);
-    return r ? r : sync_parent(c, name, err);
+    return r < 0 ? r : sync_folders(c, err);
 }
 
 /* The stage gets the name. DEJA_EEXIST when another process was quicker. */
 static int name_stage(deja_cache *c, int fd, const deja_content *content, const char *path, deja_error *err)
 {
     struct stat st;
-    int r = make_folders(c, path, err);
+    int r = settle_folder(c, &content->hash, path, err);
     if (!r && fchmod(fd, 0444))
         r = deja_fail_errno(err, "protect blob '%s'", path);
     if (!r && !(c->flags & DEJA_CACHE_NO_SYNC))
@@ -251,8 +275,11 @@ int blob_publish(deja_cache *c, int fd, const deja_content *content, deja_error 
     blob_path(&content->hash, path);
     for (int i = 0; i < TRIES; i++) {
         DEJA_AUTO_CLOSE int there = open_sound(c, content, path, &seen, err);
-        if (there >= 0)
-            return sync_parent(c, path, err); /* its maker may not have come to that yet */
+        if (there >= 0) {
+            /* Its maker may not have come to that yet. */
+            int r = settle_folder(c, &content->hash, path, err);
+            return r ? r : sync_parent(c, path, err);
+        }
         if (there == DEJA_ECORRUPT) {
             cache_warn(c, CACHE_WARN_BLOB, "'%s/%s' was damaged and is replaced", c->folder.path, path);
             int r = blob_remove(&c->folder, &content->hash, err);

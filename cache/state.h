@@ -38,7 +38,8 @@ struct deja_cache {
     atomic_uint replaced; /* counts how often this process found the database to be another file */
     unsigned db_replaced; /* that count when `db` was opened */
     unsigned lookups;     /* calls so far */
-    atomic_int suspect;   /* a damaged row was seen: to be repaired before the next commit */
+    _Atomic uint64_t lasting_folders[4]; /* bit per folder of blobs: its name is known to be on the disk */
+    atomic_int suspect;                  /* a damaged row was seen: to be repaired before the next commit */
     pthread_mutex_t warning_lock;
     char *warnings[CACHE_WARN_COUNT]; /* texts nobody has seen yet */
     unsigned warned;                  /* bit per kind: was told in this life of the cache */

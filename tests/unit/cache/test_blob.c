@@ -8,6 +8,23 @@
 #include "scratch.h"
 
 #include <sys/resource.h>
+#include <sys/syscall.h>
+
+/* Which folders were synced, in this order: the C library's fsync is replaced for this program. */
+static char synced[1024];
+
+int fsync(int fd)
+{
+    char link[40], path[256] = "";
+    struct stat st;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(link, path, sizeof path - 1);
+    const char *last = n > 0 ? strstr(path, "/cache/blobs") : NULL;
+    size_t len = strlen(synced);
+    if (last && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
+        snprintf(synced + len, sizeof synced - len, "%s ", last + 1);
+    return (int)syscall(SYS_fsync, fd);
+}
 
 static int stage_with(deja_cache *c, const char *data, size_t len, deja_content *ret)
 {
@@ -80,6 +97,54 @@ static void test_blob__of_the_same_content_is_reused(void **state)
     assert_int_equal(stat(path, &after), 0);
     assert_int_equal(before.st_ino, after.st_ino);
     deja_cache_close(c);
+}
+
+/* A content of 7 bytes whose blob goes to the same folder as that of `like`, and is another. */
+static void content_beside(const deja_content *like, char data[8])
+{
+    for (unsigned i = 0;; i++) {
+        snprintf(data, 8, "%07u", i);
+        deja_hash hash = deja_hash_bytes(data, 7);
+        if (hash.byte[0] == like->hash.byte[0])
+            return;
+    }
+}
+
+static void assert_synced(const char *above, const deja_content *content)
+{
+    char expected[256];
+    snprintf(expected, sizeof expected, "%scache/blobs/%02x ", above, content->hash.byte[0]);
+    assert_string_equal(synced, expected);
+    synced[0] = 0;
+}
+
+/* All that leads to a blob is on the disk before a row can refer to it, whoever made it. */
+static void test_blob__its_folders_are_synced_whoever_made_them(void **state)
+{
+    (void)state;
+    deja_cache *c = open_cache("cache"), *maker = open_cache("cache");
+    deja_content content, second;
+    char data[8];
+    publish(maker, "content", 7, &content);
+    synced[0] = 0;
+    /* a blob that is there, in a folder that is there */
+    publish(c, "content", 7, &content);
+    assert_synced("cache/blobs ", &content);
+    publish(c, "content", 7, &content);
+    assert_synced("", &content);
+    content_beside(&content, data);
+    publish(c, data, 7, &second);
+    assert_synced("", &content);
+    deja_cache_close(c);
+    /* a new blob in the folder of another process */
+    c = open_cache("cache");
+    synced[0] = 0;
+    publish(c, "another", 7, &second);
+    assert_synced("cache/blobs ", &second);
+    publish(c, "content", 7, &content);
+    assert_synced("", &content);
+    deja_cache_close(c);
+    deja_cache_close(maker);
 }
 
 static void damage(const char *path, const char *kind)
@@ -214,6 +279,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(test_blob__is_named_by_its_hash_and_read_only),
         CASE(test_blob__of_the_same_content_is_reused),
+        CASE(test_blob__its_folders_are_synced_whoever_made_them),
         CASE(test_blob__damage_is_seen_and_mended_by_publishing),
         CASE(test_blob__that_is_gone_is_not_found_and_no_damage),
         CASE(test_blob__a_stage_can_be_published_again),

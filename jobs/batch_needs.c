@@ -2,6 +2,7 @@
  * The word needs, and cycles in it.
  */
 #include "batch_read.h"
+#include "graph.h"
 #include <deja/cleanup.h>
 #include <deja/text.h>
 #include <string.h>
@@ -71,68 +72,38 @@ int batch_read_needs(batch_reader *r, const yaml_node *n, batch_job *job)
     return code;
 }
 
-/* A walk along needs, without recursion: a batch may be a chain of a million jobs. */
-typedef struct walk {
-    uint32_t *path; /* jobs from the start to the present one */
-    size_t *next;   /* of each job on the path: the need to look at next */
-    uint8_t *state; /* of each job of the batch */
-    size_t depth;
-} walk;
-
-enum { UNSEEN, ON_PATH, DONE };
-
-/* The path from job `first` on is a cycle that `last` closes. */
-static int fail_cycle(batch_reader *r, const walk *w, uint32_t first, mark at)
+/* Each job of the path needs the next one, the last one the first. */
+static int fail_cycle(batch_reader *r, const uint32_t *path, size_t count)
 {
-    size_t from = w->depth - 1;
-    while (w->path[from] != first)
-        from--;
+    const batch_job *last = &r->b->jobs[path[count - 1]];
+    const batch_need *need = last->needs;
+    while (need->job != path[0])
+        need++;
     DEJA_AUTO_BUFFER deja_buffer b = {0};
-    deja_buffer_addf(&b, "%s", r->b->jobs[first].name);
-    for (size_t i = from + 1; i < w->depth && b.len < 300; i++)
-        deja_buffer_addf(&b, " needs %s", r->b->jobs[w->path[i]].name);
-    deja_buffer_addf(&b, "%s needs %s", b.len < 300 ? "" : " needs ...", r->b->jobs[first].name);
-    return source_fail(&r->b->source, at, r->err, "these jobs wait for each other: %s",
+    deja_buffer_addf(&b, "%s", r->b->jobs[path[0]].name);
+    for (size_t i = 1; i < count && b.len < 300; i++)
+        deja_buffer_addf(&b, " needs %s", r->b->jobs[path[i]].name);
+    deja_buffer_addf(&b, "%s needs %s", b.len < 300 ? "" : " needs ...", r->b->jobs[path[0]].name);
+    return source_fail(&r->b->source, need->at, r->err, "these jobs wait for each other: %s",
                        deja_buffer_string(&b));
-}
-
-static void enter(walk *w, uint32_t job)
-{
-    w->state[job] = ON_PATH;
-    w->path[w->depth] = job;
-    w->next[w->depth++] = 0;
-}
-
-static int walk_from(batch_reader *r, walk *w, uint32_t start)
-{
-    enter(w, start);
-    while (w->depth) {
-        const batch_job *job = &r->b->jobs[w->path[w->depth - 1]];
-        size_t i = w->next[w->depth - 1]++;
-        if (i == job->need_count) {
-            w->state[job->number] = DONE;
-            w->depth--;
-        } else if (w->state[job->needs[i].job] == ON_PATH) {
-            return fail_cycle(r, w, job->needs[i].job, job->needs[i].at);
-        } else if (w->state[job->needs[i].job] == UNSEEN) {
-            enter(w, job->needs[i].job);
-        }
-    }
-    return 0;
 }
 
 int batch_check_cycles(batch_reader *r)
 {
-    size_t n = r->b->job_count;
-    walk w = {.path = deja_calloc(n + 1, sizeof *w.path),
-              .next = deja_calloc(n + 1, sizeof *w.next),
-              .state = deja_calloc(n + 1, 1)};
-    int code = w.path && w.next && w.state ? 0 : read_no_memory(r);
-    for (uint32_t i = 0; i < n && !code; i++)
-        if (w.state[i] == UNSEEN)
-            code = walk_from(r, &w, i);
-    deja_free(w.path);
-    deja_free(w.next);
-    deja_free(w.state);
-    return code;
+    graph g;
+    uint32_t *path = NULL;
+    size_t count;
+    int status = graph_init(&g, r->b->job_count);
+    for (uint32_t i = 0; i < r->b->job_count && status >= 0; i++)
+        for (size_t k = 0; k < r->b->jobs[i].need_count && status >= 0; k++)
+            status = graph_add(&g, i, &(graph_edge){.to = r->b->jobs[i].needs[k].job});
+    if (status >= 0)
+        status = graph_cycle(&g, UINT32_MAX, &path, &count);
+    if (status > 0)
+        status = fail_cycle(r, path, count);
+    else if (status < 0)
+        status = read_no_memory(r);
+    deja_free(path);
+    graph_done(&g);
+    return status;
 }

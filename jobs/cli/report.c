@@ -81,7 +81,7 @@ static void say_waiting(report *r, const flow_event *e)
     else if (living.len)
         deja_buffer_addf(&text, "waiting: another run makes it: %s", deja_buffer_string(&living));
     else
-        deja_buffer_add_string(&text, "waiting: another job or run makes the same");
+        deja_buffer_add_string(&text, "waiting: another run makes it");
     if (r->options.verbose || is_new(r, deja_buffer_string(&text)))
         say_about(r, e, "", deja_buffer_string(&text));
 }

@@ -6,6 +6,7 @@
  */
 #include "flow.h"
 #include "plan.h"
+#include "programs.h"
 #include "reads.h"
 
 typedef enum stage {
@@ -70,15 +71,10 @@ struct flow {
     int64_t start_again_ns; /* not to be tried before, unless a job ended */
     int stopping;           /* signals seen */
     int failed;             /* a job failed and stop_at_failure is set */
-    deja_buffer
-        looked_up; /* the program that was looked for in PATH last: word, PATH, folder, each with its NUL */
-    deja_buffer executable;          /* a file that the kernel executes itself, see launch.c */
-    deja_buffer looked_up_file;      /* where it was found; empty: nowhere */
+    programs programs;
     deja_buffer environment;         /* the environment's fields of keys of the job below */
     const batch_job *environment_of; /* NULL: none yet */
-    deja_digest_item program;        /* hashed in this step; path NULL: none */
-    deja_buffer program_path;
-    deja_buffer trouble; /* first reason why a result was not kept */
+    deja_buffer trouble;             /* first reason why a result was not kept */
 };
 
 /* An active at the stage HASHING; NULL when out of memory. */

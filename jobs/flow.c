@@ -11,6 +11,7 @@
  * A job in flight is an `active` in one of a few lists; of all others only the plan knows, by their number.
  */
 #include "active.h"
+#include "aside.h"
 #include "ending.h"
 #include "hit.h"
 #include "keying.h"
@@ -18,22 +19,14 @@
 #include "outcome.h"
 #include "outputs.h"
 #include <deja/cleanup.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* Jobs in flight at most: enough to fill read transactions and groups of commits, few enough to keep memory
  * small. */
 #define WINDOW 1024
 /* Instances taken in one step, and keys looked up in one read transaction. */
 #define BATCH 256
-/* A claim that somebody else has is asked for again after this time, doubled up to the second one. */
-#define ASIDE_MIN_NS (1 * DEJA_MS_NS)
-#define ASIDE_MAX_NS (100 * DEJA_MS_NS)
-/* After this long a job that is set aside says so. */
-#define ASIDE_SAY_NS (300 * DEJA_MS_NS)
 /* When descriptors or processes are short a start is tried again after this time, or when a job ends. */
 #define SHORTAGE_NS (20 * DEJA_MS_NS)
 /* A job for which no process can be had, while none of ours runs, fails after this time. */
@@ -47,56 +40,12 @@ static int is_cached(const active *a)
 
 /* ---- take ---- */
 
-/* Without a key nothing is hashed, but what the job is said to read must be there. */
-static int probe_reads(active *a, deja_error *err)
-{
-    for (size_t i = a->reads.has_program; i < a->reads.count; i++) {
-        struct stat st;
-        deja_digest_item *item = &a->reads.items[i];
-        int flags = item->flags & DEJA_DIGEST_NO_FOLLOW ? AT_SYMLINK_NOFOLLOW : 0;
-        int missing = fstatat(a->flow->batch->folder_fd, item->path, &st, flags) < 0;
-        item->sys_errno = missing ? errno : S_ISDIR(st.st_mode) ? EISDIR : 0;
-    }
-    return reads_check(&a->reads, err);
-}
-
-/* What is remembered of programs holds within one step of the flow, and until a job ends, which may have made
- * or replaced one. */
-static void forget_programs(flow *f)
-{
-    f->program.path = NULL;
-    deja_buffer_clear(&f->looked_up);
-    deja_buffer_clear(&f->looked_up_file);
-    deja_buffer_clear(&f->executable);
-}
-
-/* Jobs mostly run the same program: it is looked at once. */
-static void remember_program(active *a)
-{
-    flow *f = a->flow;
-    if (!a->reads.has_program || a->reads.items[0].sys_errno || f->program.path)
-        return;
-    deja_buffer_clear(&f->program_path);
-    deja_buffer_add_string(&f->program_path, a->reads.items[0].path);
-    f->program = a->reads.items[0];
-    f->program.path = f->program_path.failed ? NULL : f->program_path.data;
-}
-
-static int knows_program(active *a)
-{
-    const flow *f = a->flow;
-    if (!a->reads.has_program || !f->program.path || strcmp(f->program.path, a->reads.items[0].path) != 0)
-        return 0;
-    a->reads.items[0].content = f->program.content;
-    a->reads.items[0].stamp = f->program.stamp;
-    return 1;
-}
-
 static void finish_hashing(active *a)
 {
     deja_error err;
     int status = a->digest.step.status;
-    remember_program(a);
+    if (a->reads.has_program)
+        programs_note(&a->flow->programs, &a->reads.items[0]);
     if (status < 0)
         err = a->digest.step.error;
     else if ((status = reads_check(&a->reads, &err)) == 0)
@@ -109,7 +58,7 @@ static void finish_hashing(active *a)
 
 static void begin_hashing(active *a)
 {
-    size_t known = (size_t)knows_program(a);
+    size_t known = a->reads.has_program && programs_recall(&a->flow->programs, &a->reads.items[0]);
     a->digest = (deja_digest){.step = {.user = a},
                               .root_fd = a->flow->batch->folder_fd,
                               .items = a->reads.items + known,
@@ -127,7 +76,7 @@ static void begin(active *a)
         status = reads_list(&a->reads, &a->job, a->program.len ? a->program.data : NULL, &err);
     }
     if (status == 0 && !is_cached(a))
-        status = probe_reads(a, &err);
+        status = reads_probe(&a->reads, a->flow->batch->folder_fd, &err);
     if (status < 0)
         ending_never_ran(a, -1, &err);
     else if (is_cached(a))
@@ -173,56 +122,13 @@ static int take(flow *f)
 
 /* ---- lookup ---- */
 
-static void say_waiting(active *a)
-{
-    DEJA_AUTO_BUFFER deja_buffer reason = {0};
-    flow_event event = active_event(a, FLOW_WAITING);
-    for (active *b = a->flow->busy.first; b && reason.len == 0; b = b->next)
-        if (b != a && b->claimed && a->keyed && b->keyed && deja_hash_equal(&a->key, &b->key))
-            deja_buffer_addf(&reason, "'%s' makes the same", active_name(b));
-    event.reason = reason.len ? deja_buffer_string(&reason) : NULL;
-    active_tell(a->flow, &event);
-}
-
-static void set_aside(active *a)
-{
-    int64_t now = deja_monotonic_ns(NULL);
-    if (a->aside_ns == 0)
-        a->aside_since_ns = now;
-    a->aside_ns = a->aside_ns == 0                 ? ASIDE_MIN_NS
-                  : a->aside_ns * 2 > ASIDE_MAX_NS ? ASIDE_MAX_NS
-                                                   : a->aside_ns * 2;
-    a->ask_again_ns = now + a->aside_ns;
-    if (!a->said_waiting && now - a->aside_since_ns > ASIDE_SAY_NS) {
-        a->said_waiting = 1;
-        say_waiting(a);
-    }
-    deja_entry_free(a->entry);
-    a->entry = NULL;
-    active_enter(a, ASIDE);
-}
-
-static int wake_aside(flow *f)
-{
-    int woken = 0;
-    int64_t now = f->aside.first ? deja_monotonic_ns(NULL) : 0;
-    for (active *a = f->aside.first, *next; a; a = next) {
-        next = a->next;
-        if (a->ask_again_ns > now)
-            continue;
-        active_enter(a, a->keyed && f->options.lookup ? LOOKING : MISSED);
-        woken = 1;
-    }
-    return woken;
-}
-
 static void advance_hit(active *a)
 {
     hit_state state = hit_advance(a);
     if (state == HIT_PENDING || (state == HIT_ANSWERED && ending_hit(a)))
         return;
     if (state == HIT_HELD) {
-        set_aside(a);
+        aside_add(a);
     } else if (state == HIT_FAILED) {
         ending_never_ran(a, -1, &a->restore.step.error);
     } else {
@@ -336,7 +242,7 @@ static void dispatch_one(active *a)
     if (a->flow->options.dry_run)
         ending_would_run(a);
     else if (!a->claimed && !active_claim(a))
-        set_aside(a);
+        aside_add(a);
     else if (!answered_meanwhile(a))
         start(a);
 }
@@ -440,7 +346,7 @@ static void finish_process(active *a, const deja_outcome *outcome)
     a->outcome = *outcome;
     f->totals.running--;
     f->start_again_ns = 0;
-    forget_programs(f);
+    programs_forget(&f->programs);
     int keep = a->keyed && f->options.store;
     if (outcome_judge(a, &why) < 0) {
         ending_failed(a, &why);
@@ -529,11 +435,11 @@ int flow_open(flow **ret, batch *b, plan *p, const flow_options *options, deja_e
 void flow_step(flow *f)
 {
     int worked;
-    forget_programs(f);
+    programs_forget(&f->programs);
     do {
         worked = collect_steps(f);
         worked |= collect_outcomes(f);
-        worked |= wake_aside(f);
+        worked |= aside_wake(f);
         f->more = take(f) > 0;
         worked |= lookup(f);
         worked |= dispatch(f);
@@ -545,25 +451,18 @@ void flow_step(flow *f)
         deja_cache_hurry(f->options.cache);
 }
 
-/* The shorter of two waits; -1 is for ever. */
-static int sooner(int timeout_ms, int64_t at_ns, int64_t now)
-{
-    int64_t ms = at_ns <= now ? 0 : (at_ns - now) / DEJA_MS_NS + 1;
-    return timeout_ms < 0 || ms < timeout_ms ? (int)ms : timeout_ms;
-}
-
 static int time_left_ms(const flow *f, int timeout_ms)
 {
     if (f->more || flow_finished(f))
         return 0;
-    if (!f->aside.first && !is_short(f))
+    int64_t next = aside_next_ns(f), now;
+    if (is_short(f) && f->start_again_ns < next)
+        next = f->start_again_ns;
+    if (next == INT64_MAX)
         return timeout_ms;
-    int64_t now = deja_monotonic_ns(NULL);
-    if (is_short(f))
-        timeout_ms = sooner(timeout_ms, f->start_again_ns, now);
-    for (const active *a = f->aside.first; a; a = a->next)
-        timeout_ms = sooner(timeout_ms, a->ask_again_ns, now);
-    return timeout_ms;
+    now = deja_monotonic_ns(NULL);
+    int64_t ms = next <= now ? 0 : (next - now) / DEJA_MS_NS + 1;
+    return timeout_ms < 0 || ms < timeout_ms ? (int)ms : timeout_ms;
 }
 
 void flow_wait(flow *f, struct pollfd *extra, size_t extra_count, int timeout_ms)
@@ -632,10 +531,7 @@ void flow_close(flow *f)
     deja_runner_close(f->runner);
     active_free_idle(f);
     deja_buffer_done(&f->environment);
-    deja_buffer_done(&f->program_path);
-    deja_buffer_done(&f->executable);
-    deja_buffer_done(&f->looked_up);
-    deja_buffer_done(&f->looked_up_file);
+    programs_done(&f->programs);
     deja_buffer_done(&f->trouble);
     deja_free(f);
 }

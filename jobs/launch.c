@@ -10,43 +10,16 @@
 #include <fcntl.h>
 #include <string.h>
 
-static void add_with_nul(deja_buffer *b, const char *text)
-{
-    deja_buffer_add(b, text, strlen(text) + 1);
-}
-
-/*
- * Ten thousand jobs look for the same word in the same PATH, of which every folder costs a system call: the
- * last answer is kept when there was one.
- */
-static void look_up(active *a, const char *path)
-{
-    flow *f = a->flow;
-    DEJA_AUTO_BUFFER deja_buffer question = {0};
-    add_with_nul(&question, a->job.program);
-    add_with_nul(&question, path);
-    add_with_nul(&question, a->job.cwd);
-    int known = !question.failed && f->looked_up_file.len && question.len == f->looked_up.len &&
-                memcmp(question.data, f->looked_up.data, question.len) == 0;
-    if (!known) {
-        deja_buffer_clear(&f->looked_up_file);
-        if (!reads_find_program(f->batch->folder_fd, a->job.program, path, a->job.cwd, &f->looked_up_file))
-            deja_buffer_clear(&f->looked_up_file);
-        deja_buffer_clear(&f->looked_up);
-        deja_buffer_add(&f->looked_up, question.data, question.len);
-    }
-    deja_buffer_add(&a->program, deja_buffer_string(&f->looked_up_file), f->looked_up_file.len);
-}
-
 void launch_find_program(active *a)
 {
     deja_buffer_clear(&a->program);
     if (!a->job.program)
         return;
-    const char *path = environment_path(&a->job, a->flow->options.environment);
+    flow *f = a->flow;
+    const char *path = environment_path(&a->job, f->options.environment);
     if (!strchr(a->job.program, '/'))
-        look_up(a, path);
-    else if (!reads_find_program(a->flow->batch->folder_fd, a->job.program, path, a->job.cwd, &a->program))
+        programs_find(&f->programs, f->batch->folder_fd, a->job.program, path, a->job.cwd, &a->program);
+    else if (!reads_find_program(f->batch->folder_fd, a->job.program, path, a->job.cwd, &a->program))
         deja_buffer_clear(&a->program);
 }
 
@@ -128,24 +101,6 @@ static int is_plain_shell(const char *const *env, const char *word)
     return 1;
 }
 
-/* A file that the kernel executes itself. One without "#!" is a script for the shell that comes to it. The
- * last one is remembered. */
-static int is_executable_format(flow *f, const deja_buffer *file)
-{
-    char head[4] = "";
-    if (f->executable.len == file->len && file->len && memcmp(f->executable.data, file->data, file->len) == 0)
-        return 1;
-    DEJA_AUTO_CLOSE int fd = open(deja_buffer_string(file), O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd < 0)
-        return errno == EACCES; /* executable, but not to be read: no script */
-    ssize_t n = pread(fd, head, sizeof head, 0);
-    if (!(n >= 2 && memcmp(head, "#!", 2) == 0) && !(n == 4 && memcmp(head, "\177ELF", 4) == 0))
-        return 0;
-    deja_buffer_clear(&f->executable);
-    deja_buffer_add(&f->executable, file->data, file->len);
-    return 1;
-}
-
 /*
  * The words themselves where a shell would do nothing but execute them; else the shell, which says in its own
  * words what it does not find. A word of an argv with a slash is tried as it is: the kernel says what is
@@ -158,7 +113,8 @@ static int choose_file(active *a, const char *const *env, const char *const **re
     *ret_argv = j->argv;
     if (a->program.len && j->argv) {
         deja_path_join(file, a->flow->batch->folder, a->program.data);
-        if (!j->shell || (is_plain_shell(env, j->argv[0]) && is_executable_format(a->flow, file)))
+        if (!j->shell || (is_plain_shell(env, j->argv[0]) &&
+                          programs_is_native(&a->flow->programs, deja_buffer_string(file))))
             return 0;
         deja_buffer_clear(file);
     }

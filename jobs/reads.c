@@ -209,6 +209,18 @@ int reads_check(const reads *r, deja_error *err)
     return 0;
 }
 
+int reads_probe(reads *r, int dirfd, deja_error *err)
+{
+    for (size_t i = r->has_program; i < r->count; i++) {
+        struct stat st;
+        deja_digest_item *item = &r->items[i];
+        int flags = item->flags & DEJA_DIGEST_NO_FOLLOW ? AT_SYMLINK_NOFOLLOW : 0;
+        int missing = fstatat(dirfd, item->path, &st, flags) < 0;
+        item->sys_errno = missing ? errno : S_ISDIR(st.st_mode) ? EISDIR : 0;
+    }
+    return reads_check(r, err);
+}
+
 void reads_key(const reads *r, deja_key *key)
 {
     size_t i = 0;

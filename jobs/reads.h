@@ -29,6 +29,9 @@ int reads_list(reads *ret, job *j, const char *program, deja_error *err);
  * counts as none. */
 int reads_check(const reads *r, deja_error *err);
 
+/* For a job without a key, where nothing is hashed: what it is said to read must be there. As reads_check. */
+int reads_probe(reads *r, int dirfd, deja_error *err);
+
 /* Adds program, standard input and inputs to the key. */
 void reads_key(const reads *r, deja_key *key);
 

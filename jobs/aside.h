@@ -1,0 +1,18 @@
+#ifndef ASIDE_H
+#define ASIDE_H
+/*
+ * Jobs set aside: somebody else has a claim on what they make. They take no slot and ask again, after 1 ms
+ * rising to 100 ms.
+ */
+#include "active.h"
+
+/* Sets it aside, without its entry. After a while it is told for whom it waits, once. */
+void aside_add(active *a);
+
+/* Sends those whose time has come back to where they came from: 1 when there were any. */
+int aside_wake(flow *f);
+
+/* When the next one is to be asked again (monotonic), INT64_MAX: none is aside. */
+int64_t aside_next_ns(const flow *f);
+
+#endif

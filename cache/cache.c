@@ -7,6 +7,7 @@
 #include "writer.h"
 
 #include <deja/cleanup.h>
+#include <deja/clock.h>
 #include <deja/file.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +20,8 @@
 #define HELPERS_MIN  3u    /* one for short steps only, two to keep a disk busy */
 #define HELPERS_MAX  5u
 #define DB_NEW       "db.new"
+#define WAL_MOST     ((off_t)4 << 20) /* bytes; 1.3 ms of every process that opens the cache alone */
+#define WAL_LEFT_S   10               /* a WAL of that age is nobody's: a busy writer adds to its own */
 
 static const char *const new_files[] = {DB_NEW, DB_NEW "-wal", DB_NEW "-shm", DB_NEW "-journal"};
 
@@ -176,6 +179,19 @@ void cache_warn(deja_cache *c, cache_warning kind, const char *format, ...)
     pthread_mutex_unlock(&c->warning_lock);
 }
 
+/* A writer that was killed leaves a WAL that each process would read again, for ever where there are only
+ * hits. */
+static void take_in_left_wal(deja_cache *c)
+{
+    struct stat st;
+    if (!c->db || c->flags & DEJA_CACHE_READ_ONLY ||
+        fstatat(c->folder.fd, FOLDER_DB "-wal", &st, AT_SYMLINK_NOFOLLOW) || st.st_size < WAL_MOST)
+        return;
+    int64_t age_s = deja_wall_ns(c->clock) / DEJA_S_NS - st.st_mtim.tv_sec;
+    if (age_s > WAL_LEFT_S)
+        (void)db_checkpoint(c->db, 1, NULL); /* not noted as ours: the next writer looks it through */
+}
+
 static unsigned helper_count(const deja_cache_options *o)
 {
     if (o->helpers)
@@ -226,6 +242,7 @@ void deja_cache_close(deja_cache *c)
         writer_hurry(c->writer, 1);
     steps_close(c->steps);
     writer_close(c->writer);
+    take_in_left_wal(c);
     db_close(c->db);
     statmem_close(c->statmem);
     folder_close(&c->folder);

@@ -198,6 +198,11 @@ int db_wal_frames(const db *d)
     return d->wal_frames;
 }
 
+int db_wal_left(const db *d)
+{
+    return d->wal_left;
+}
+
 int db_checkpoint(db *d, int whole, deja_error *err)
 {
     sqlite3_busy_handler(d->handle, NULL, NULL); /* who is in the way shall not make us wait */
@@ -206,6 +211,8 @@ int db_checkpoint(db *d, int whole, deja_error *err)
     sqlite3_busy_handler(d->handle, busy, d);
     if (!rc)
         d->wal_frames = 0;
+    if (!rc && whole)
+        d->wal_left = 0;
     return !rc || (rc & 0xff) == SQLITE_BUSY ? 0
                                              : db_fail(d->handle, rc, err, "move results into the database");
 }

@@ -114,8 +114,10 @@ void db_rollback(db *d);
  * moved out. */
 void db_take_unused(db *d, deja_buffer *ret);
 
-/* Frames in the WAL after the last commit of this connection. */
+/* Frames in the WAL after the last commit of this connection: those to be moved into the database, and those
+ * that the next process to open would read, moved or not. */
 int db_wal_frames(const db *d);
+int db_wal_left(const db *d);
 
 /* Moves the WAL into the database as far as readers allow; `whole` also empties the WAL where nobody else is
  * there. */

@@ -35,7 +35,8 @@ struct db {
     sqlite3 *handle;
     sqlite3_stmt *statements[SQL_COUNT];
     int64_t busy_since_ns;
-    int wal_frames;
+    int wal_frames; /* in the WAL, and not yet taken in as far as this connection knows */
+    int wal_left;   /* in the WAL, taken in or not */
     int expects_many;
     int writes; /* the settings of a writer are made */
     unsigned flags;

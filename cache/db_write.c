@@ -11,7 +11,7 @@ static int on_commit(void *context, sqlite3 *handle, const char *name, int frame
 {
     (void)handle, (void)name;
     db *d = context;
-    d->wal_frames = frames;
+    d->wal_frames = d->wal_left = frames;
     return SQLITE_OK;
 }
 

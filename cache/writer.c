@@ -299,7 +299,7 @@ void writer_close(writer *w)
     pthread_mutex_unlock(&w->mutex);
     if (w->running)
         pthread_join(w->thread, NULL);
-    if (w->db && db_wal_frames(w->db) > CLOSE_WAL_FRAMES)
+    if (w->db && db_wal_left(w->db) > CLOSE_WAL_FRAMES)
         checkpoint(w, 1);
     db_close(w->db);
     pthread_cond_destroy(&w->wake);

@@ -339,6 +339,81 @@ static void test_writer__results_that_do_not_fit_fail_and_later_ones_are_kept(vo
     deja_free(b);
 }
 
+/* ---- a WAL that a killed writer leaves ---- */
+
+static void write_and_die(uint32_t rows)
+{
+    static char record[16000];
+    db *d = NULL;
+    if (db_open(&d, "cache/db", DB_NO_SYNC, NULL) || db_write_begin(d, NULL))
+        _exit(1);
+    for (uint32_t i = 0; i < rows; i++) {
+        db_put_args row = {.record = record, .len = sizeof record};
+        memcpy(row.key.byte, &i, sizeof i);
+        if (db_put(d, &row, NULL))
+            _exit(1);
+    }
+    if (db_commit(d, NULL))
+        _exit(1);
+    kill(getpid(), SIGKILL);
+}
+
+static off_t size_of_wal(void)
+{
+    struct stat st;
+    assert_int_equal(stat("cache/db-wal", &st), 0);
+    return st.st_size;
+}
+
+/* Of rows of 16 KB. */
+static void leave_wal(uint32_t rows)
+{
+    deja_cache *c = open_cache("cache");
+    store(c, "a", "A");
+    deja_cache_close(c);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0)
+        write_and_die(rows);
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    assert_true(size_of_wal() > (off_t)rows * 16000);
+}
+
+static void assert_hit(void)
+{
+    deja_cache *c = open_cache("cache");
+    deja_entry *e = look(c, "a");
+    assert_out(e, "A");
+    deja_entry_free(e);
+    deja_cache_close(c);
+}
+
+static void test_writer__a_wal_that_nobody_adds_to_is_taken_in_by_a_hit(void **state)
+{
+    (void)state;
+    leave_wal(300);
+    assert_hit();
+    assert_true(size_of_wal() > 0); /* perhaps somebody is just writing */
+    struct timespec old[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+    assert_int_equal(utimensat(AT_FDCWD, "cache/db-wal", old, 0), 0);
+    assert_hit();
+    assert_int_equal(size_of_wal(), 0);
+    assert_hit();
+}
+
+static void test_writer__a_wal_that_was_left_is_taken_in_by_the_next_writer(void **state)
+{
+    (void)state;
+    leave_wal(2200); /* more than a busy writer lets the WAL grow to */
+    deja_cache *c = open_cache("cache");
+    store(c, "b", "B");
+    deja_cache_close(c);
+    assert_true(size_of_wal() < (off_t)1 << 20);
+    assert_hit();
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
@@ -351,6 +426,8 @@ int main(void)
         CASE(test_writer__a_database_that_breaks_meanwhile_is_replaced),
         CASE(test_writer__who_finds_the_damage_second_moves_nothing),
         CASE(test_writer__clearing_leaves_no_row_without_its_blob),
+        CASE(test_writer__a_wal_that_nobody_adds_to_is_taken_in_by_a_hit),
+        CASE(test_writer__a_wal_that_was_left_is_taken_in_by_the_next_writer),
         CASE(test_writer__results_that_do_not_fit_fail_and_later_ones_are_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

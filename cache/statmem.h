@@ -1,15 +1,14 @@
 #ifndef STATMEM_H
 #define STATMEM_H
 /*
- * Memory of file contents by stat data: a table in one mapped file, shared by all processes that use the
+ * Memory of file contents by stat data: a table in one file, shared by all processes that use the
  * cache, so that an unchanged file is not read twice. An entry stands for device, inode, mode, size, mtime,
  * ctime; it holds the boot id, the content's hash, and whether deja itself put the file there. It is a memory
  * only: losing it costs a reading, never a wrong answer; each slot carries a checksum, since writers of
  * several processes do not lock.
  *
- * The file is read through a mapping and written with pwrite(2), so that a full disk is an error code and no
- * signal; deja never makes it shorter. Somebody else who does so while a process runs earns that process a
- * SIGBUS.
+ * The file is read and written with calls, not through a mapping, so that a full disk or somebody who makes it
+ * shorter is an error code and no signal.
  *
  * Format: FORMAT.md, "stat".
  */

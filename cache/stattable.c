@@ -1,7 +1,7 @@
 /*
- * The file behind the memory of stat data: opened without reading it whole, read through a mapping, written
- * with pwrite, doubled in place. Every slot proves itself by its checksum, so that torn writes, a growth that
- * was cut short and damage only lose entries.
+ * The file behind the memory of stat data: opened without reading it whole, read and written one bucket or
+ * slot at a time, doubled in place. Every slot proves itself by its checksum, so that torn writes, a growth
+ * that was cut short and damage only lose entries.
  */
 #include "stattable.h"
 #include <deja/cleanup.h>
@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #define NAME            "stat"
 #define BUCKET_SLOTS    8
@@ -30,7 +29,7 @@ typedef struct table_header {
     uint64_t check; /* XXH3-64 of the bytes before it */
 } table_header;
 
-_Static_assert(sizeof(statslot) == STATSLOT_WORDS * sizeof(uint64_t), "a slot is 64 bytes without gaps");
+_Static_assert(sizeof(statslot) == 64, "a slot is 64 bytes without gaps");
 _Static_assert(sizeof(table_header) <= HEADER_BYTES, "the header has the room of a bucket");
 
 static table_header header_now(void)
@@ -50,63 +49,44 @@ static uint64_t check_of(const statslot *slot)
 }
 
 /* The two buckets of a place, from different bits. */
-static uint64_t bucket_of(const statmap *map, uint64_t place, int which)
+static uint64_t bucket_of(uint64_t buckets, uint64_t place, int which)
 {
-    return (which ? place >> 32 : place >> 1) & (map->buckets - 1);
+    return (which ? place >> 32 : place >> 1) & (buckets - 1);
 }
 
-static uint64_t offset_of(uint64_t bucket, unsigned slot)
+/* Does an entry with this place belong into this bucket? If not it is a leftover of a growth. */
+static int belongs(uint64_t buckets, uint64_t place, uint64_t bucket)
 {
-    return HEADER_BYTES + bucket * BUCKET_BYTES + slot * sizeof(statslot);
+    return bucket_of(buckets, place, 0) == bucket || bucket_of(buckets, place, 1) == bucket;
 }
 
-/* Others may write the slot meanwhile: word by word, and what is torn fails its check. */
-static const uint64_t *words_at(const statmap *map, uint64_t bucket, unsigned slot)
+static uint64_t offset_of(uint64_t bucket)
 {
-    return (const uint64_t *)(const void *)(map->bytes + offset_of(bucket, slot));
+    return HEADER_BYTES + bucket * BUCKET_BYTES;
 }
 
-static uint64_t place_at(const statmap *map, uint64_t bucket, unsigned slot)
+static int is_sound(const statslot *slot)
 {
-    return __atomic_load_n(words_at(map, bucket, slot) + 1, __ATOMIC_RELAXED);
+    return slot->place && slot->check == check_of(slot);
 }
 
-static int slot_at(const statmap *map, uint64_t bucket, unsigned slot, statslot *ret)
+/* What cannot be read, or is no longer there, is empty. */
+static void read_bucket(const stattable *t, uint64_t bucket, statslot slots[BUCKET_SLOTS])
 {
-    const uint64_t *from = words_at(map, bucket, slot);
-    uint64_t words[STATSLOT_WORDS];
-    for (int i = 0; i < STATSLOT_WORDS; i++)
-        words[i] = __atomic_load_n(from + i, __ATOMIC_RELAXED);
-    memcpy(ret, words, sizeof *ret);
-    return ret->place && ret->check == check_of(ret);
+    ssize_t n = deja_file_read_at(t->fd, slots, BUCKET_BYTES, offset_of(bucket));
+    size_t got = n > 0 ? (size_t)n : 0;
+    memset((char *)slots + got, 0, BUCKET_BYTES - got);
 }
 
-/* Maps as many buckets as the file's size has room for. */
-static statmap *map_file(int fd, uint64_t size)
+/* As many as a file of this size has room for; 0 is too few. */
+static uint64_t buckets_in(uint64_t size)
 {
     uint64_t buckets = FIRST_BUCKETS;
-    while (buckets < MOST_BUCKETS && HEADER_BYTES + 2 * buckets * BUCKET_BYTES <= size)
+    if (offset_of(buckets) > size)
+        return 0;
+    while (buckets < MOST_BUCKETS && offset_of(2 * buckets) <= size)
         buckets *= 2;
-    if (HEADER_BYTES + buckets * BUCKET_BYTES > size)
-        return NULL;
-    statmap *map = deja_calloc(1, sizeof *map);
-    if (!map)
-        return NULL;
-    void *bytes = mmap(NULL, HEADER_BYTES + buckets * BUCKET_BYTES, PROT_READ, MAP_SHARED, fd, 0);
-    if (bytes == MAP_FAILED) {
-        deja_free(map);
-        return NULL;
-    }
-    map->bytes = bytes;
-    map->buckets = buckets;
-    return map;
-}
-
-static void unmap(statmap *map)
-{
-    /* The kernel only refuses addresses that were never mapped. */
-    (void)munmap((void *)(uintptr_t)map->bytes, HEADER_BYTES + map->buckets * BUCKET_BYTES);
-    deja_free(map);
+    return buckets;
 }
 
 static int open_named(int folder_fd, int flags)
@@ -133,7 +113,7 @@ static int is_table(int fd, uint64_t *ret_size)
     struct stat st;
     if (stat_open(fd, &st))
         return -1;
-    if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size < HEADER_BYTES + FIRST_BUCKETS * BUCKET_BYTES)
+    if (!S_ISREG(st.st_mode) || !buckets_in((uint64_t)st.st_size))
         return 0;
     table_header want = header_now();
     table_header have;
@@ -144,7 +124,7 @@ static int is_table(int fd, uint64_t *ret_size)
     return n == (ssize_t)sizeof have && !memcmp(&have, &want, sizeof want);
 }
 
-/* Written out, not left as a hole: reading a hole needs space on tmpfs, and its lack would be a SIGBUS. */
+/* Written out, not left as a hole: room that is there now may not be when a slot is written. */
 static int make_empty(int folder_fd)
 {
     size_t size = HEADER_BYTES + FIRST_BUCKETS * BUCKET_BYTES;
@@ -156,7 +136,7 @@ static int make_empty(int folder_fd)
     return deja_file_replace(folder_fd, NAME, bytes, size, 0600, 0, NULL);
 }
 
-/* The descriptor of a table that can be mapped, or -1. Lack of resources and of rights makes nothing new. */
+/* The descriptor of a table, or -1. Lack of resources and of rights makes nothing new. */
 static int open_table(int folder_fd, uint64_t *ret_size, int *ret_writable)
 {
     for (int attempt = 0; attempt < 2; attempt++) {
@@ -180,20 +160,23 @@ static int open_table(int folder_fd, uint64_t *ret_size, int *ret_writable)
 /* Somebody may have doubled the file: then that is the table. 1 when it was so. */
 static int follow_growth(stattable *t)
 {
-    statmap *map = atomic_load_explicit(&t->map, memory_order_relaxed);
     struct stat st;
-    if (stat_open(t->fd, &st) || (uint64_t)st.st_size < HEADER_BYTES + 2 * map->buckets * BUCKET_BYTES)
+    uint64_t buckets = stat_open(t->fd, &st) ? 0 : buckets_in((uint64_t)st.st_size);
+    if (buckets <= atomic_load_explicit(&t->buckets, memory_order_relaxed))
         return 0;
-    statmap *longer = map_file(t->fd, (uint64_t)st.st_size);
-    if (!longer)
-        return 0;
-    if (longer->buckets <= map->buckets) {
-        unmap(longer);
-        return 0;
-    }
-    longer->older = map;
-    atomic_store_explicit(&t->map, longer, memory_order_release);
+    atomic_store_explicit(&t->buckets, buckets, memory_order_relaxed);
     return 1;
+}
+
+static int copy_buckets(const stattable *t, uint64_t buckets)
+{
+    statslot slots[BUCKET_SLOTS];
+    int failed = 0;
+    for (uint64_t i = 0; !failed && i < buckets; i++) {
+        read_bucket(t, i, slots);
+        failed = deja_file_write_at(t->fd, slots, BUCKET_BYTES, offset_of(buckets + i));
+    }
+    return failed;
 }
 
 /*
@@ -202,35 +185,20 @@ static int follow_growth(stattable *t)
  */
 static int grow(stattable *t)
 {
-    statmap *map = atomic_load_explicit(&t->map, memory_order_relaxed);
-    if (map->buckets >= MOST_BUCKETS) {
-        t->full = 1;
-        return 0;
-    }
-    uint64_t len = map->buckets * BUCKET_BYTES, middle = HEADER_BYTES + len,
-             step = FIRST_BUCKETS * BUCKET_BYTES;
-    int failed = 0;
-    for (uint64_t done = 0; !failed && done < len; done += step)
-        failed = deja_file_write_at(t->fd, map->bytes + HEADER_BYTES + done, step, middle + done);
-    t->full = failed || !follow_growth(t);
+    uint64_t buckets = atomic_load_explicit(&t->buckets, memory_order_relaxed);
+    t->full = buckets >= MOST_BUCKETS || copy_buckets(t, buckets) || !follow_growth(t);
     return !t->full;
 }
 
-/* Does an entry with this place belong into this bucket? If not it is a leftover of a growth. */
-static int belongs(const statmap *map, uint64_t place, uint64_t bucket)
-{
-    return bucket_of(map, place, 0) == bucket || bucket_of(map, place, 1) == bucket;
-}
-
-static int mostly_full(const statmap *map, uint64_t place)
+static int mostly_full(const stattable *t, uint64_t buckets, uint64_t place)
 {
     unsigned used = 0;
     for (uint64_t i = 0; i < SAMPLE; i++) {
-        uint64_t bucket = (place + i * (map->buckets / SAMPLE)) & (map->buckets - 1);
-        for (unsigned slot = 0; slot < BUCKET_SLOTS; slot++) {
-            uint64_t there = place_at(map, bucket, slot);
-            used += there && belongs(map, there, bucket);
-        }
+        statslot slots[BUCKET_SLOTS];
+        uint64_t bucket = (place + i * (buckets / SAMPLE)) & (buckets - 1);
+        read_bucket(t, bucket, slots);
+        for (unsigned slot = 0; slot < BUCKET_SLOTS; slot++)
+            used += slots[slot].place && belongs(buckets, slots[slot].place, bucket);
     }
     return 4 * used >= 3 * SAMPLE * BUCKET_SLOTS;
 }
@@ -245,23 +213,24 @@ typedef struct spot {
 } spot;
 
 /* Of one bucket: the slot with this place, else a free or damaged one, else the oldest. */
-static spot choose_in(const statmap *map, uint64_t bucket, uint64_t place)
+static spot choose_in(const stattable *t, uint64_t buckets, uint64_t bucket, uint64_t place)
 {
     spot best = {.bucket = bucket, .noted_s = UINT32_MAX};
+    statslot slots[BUCKET_SLOTS];
+    read_bucket(t, bucket, slots);
     for (unsigned i = 0; i < BUCKET_SLOTS; i++) {
-        statslot there;
-        int sound = slot_at(map, bucket, i, &there);
-        if (sound && there.place == place) {
+        int sound = is_sound(&slots[i]);
+        if (sound && slots[i].place == place) {
             best.slot = i;
             best.same = 1;
             break;
         }
-        if (!sound || !belongs(map, there.place, bucket)) {
+        if (!sound || !belongs(buckets, slots[i].place, bucket)) {
             best.slot = i;
             best.free++;
-        } else if (!best.free && there.noted_s < best.noted_s) {
+        } else if (!best.free && slots[i].noted_s < best.noted_s) {
             best.slot = i;
-            best.noted_s = there.noted_s;
+            best.noted_s = slots[i].noted_s;
         }
     }
     return best;
@@ -269,12 +238,13 @@ static spot choose_in(const statmap *map, uint64_t bucket, uint64_t place)
 
 /* The emptier of two buckets: so both are full only when nearly all are (Azar, Broder et al., "Balanced
  * allocations"). */
-static spot choose(const statmap *map, uint64_t place)
+static spot choose(const stattable *t, uint64_t place)
 {
-    spot first = choose_in(map, bucket_of(map, place, 0), place);
+    uint64_t buckets = atomic_load_explicit(&t->buckets, memory_order_relaxed);
+    spot first = choose_in(t, buckets, bucket_of(buckets, place, 0), place);
     if (first.same)
         return first;
-    spot second = choose_in(map, bucket_of(map, place, 1), place);
+    spot second = choose_in(t, buckets, bucket_of(buckets, place, 1), place);
     if (second.same || second.free > first.free)
         return second;
     return first.free || first.noted_s <= second.noted_s ? first : second;
@@ -282,61 +252,48 @@ static spot choose(const statmap *map, uint64_t place)
 
 void stattable_open(stattable *t, int folder_fd)
 {
-    *t = (stattable){.fd = -1};
     uint64_t size = 0;
-    int writable = 0;
-    DEJA_AUTO_CLOSE int fd = open_table(folder_fd, &size, &writable);
-    if (fd < 0)
-        return;
-    statmap *map = map_file(fd, size);
-    atomic_init(&t->map, map);
-    if (map && writable)
-        t->fd = deja_take_fd(fd);
+    *t = (stattable){.fd = -1};
+    t->fd = open_table(folder_fd, &size, &t->writable);
+    atomic_init(&t->buckets, buckets_in(size));
 }
 
 void stattable_close(stattable *t)
 {
-    statmap *map = atomic_load_explicit(&t->map, memory_order_relaxed);
-    while (map) {
-        statmap *older = map->older;
-        unmap(map);
-        map = older;
-    }
     if (t->fd >= 0)
         close(t->fd);
 }
 
 int stattable_find(const stattable *t, uint64_t place, statslot *ret)
 {
-    const statmap *map = atomic_load_explicit(&t->map, memory_order_acquire);
-    if (!map)
+    uint64_t buckets = atomic_load_explicit(&t->buckets, memory_order_relaxed);
+    if (t->fd < 0)
         return 0;
     for (int which = 0; which < 2; which++) {
-        uint64_t bucket = bucket_of(map, place, which);
-        for (unsigned i = 0; i < BUCKET_SLOTS; i++) {
-            uint64_t there = place_at(map, bucket, i);
-            if (there == place && slot_at(map, bucket, i, ret) && ret->place == place)
+        statslot slots[BUCKET_SLOTS];
+        read_bucket(t, bucket_of(buckets, place, which), slots);
+        for (unsigned i = 0; i < BUCKET_SLOTS; i++)
+            if (slots[i].place == place && is_sound(&slots[i])) {
+                *ret = slots[i];
                 return 1;
-        }
+            }
     }
     return 0;
 }
 
 void stattable_put(stattable *t, statslot *slot)
 {
-    if (!atomic_load_explicit(&t->map, memory_order_relaxed) || t->fd < 0)
+    if (t->fd < 0 || !t->writable)
         return;
-    /* Others may have doubled the file; with the shorter mapping what they moved would be missed. */
+    /* Others may have doubled the file; with the shorter mask what they moved would be missed. */
     (void)follow_growth(t);
-    const statmap *map = atomic_load_explicit(&t->map, memory_order_relaxed);
-    spot where = choose(map, slot->place);
+    spot where = choose(t, slot->place);
+    uint64_t buckets = atomic_load_explicit(&t->buckets, memory_order_relaxed);
     int crowded =
-        !t->full && !where.same && (!where.free || (where.free <= 2 && mostly_full(map, slot->place)));
-    if (crowded && grow(t)) {
-        map = atomic_load_explicit(&t->map, memory_order_relaxed);
-        where = choose(map, slot->place);
-    }
+        !t->full && !where.same && (!where.free || (where.free <= 2 && mostly_full(t, buckets, slot->place)));
+    if (crowded && grow(t))
+        where = choose(t, slot->place);
     slot->check = check_of(slot);
     /* A memory: what could not be written is read again another time. */
-    (void)deja_file_write_at(t->fd, slot, sizeof *slot, offset_of(where.bucket, where.slot));
+    (void)deja_file_write_at(t->fd, slot, sizeof *slot, offset_of(where.bucket) + where.slot * sizeof *slot);
 }

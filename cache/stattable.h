@@ -1,13 +1,11 @@
 #ifndef STATTABLE_H
 #define STATTABLE_H
 /*
- * The table behind statmem: fixed slots in a mapped file "stat" of the cache's folder. Two buckets of eight
+ * The table behind statmem: fixed slots in the file "stat" of the cache's folder. Two buckets of eight
  * slots are where an entry may be; when both are full an old entry gives way. Format: FORMAT.md, "stat".
  */
 #include <deja/hash.h>
 #include <stdatomic.h>
-
-#define STATSLOT_WORDS 8
 
 /* One entry, as in the file. */
 typedef struct statslot {
@@ -20,17 +18,11 @@ typedef struct statslot {
     uint32_t noted_s; /* wall clock, seconds: when buckets are full the oldest gives way */
 } statslot;
 
-/* One mapping of the file. Older, shorter ones stay until the table is closed: a reader may be in them. */
-typedef struct statmap {
-    const unsigned char *bytes;
-    uint64_t buckets; /* a power of two */
-    struct statmap *older;
-} statmap;
-
 typedef struct stattable {
-    _Atomic(statmap *) map; /* NULL: nothing is remembered */
-    int fd;                 /* -1: nothing can be written */
-    int full;               /* cannot grow (any more): not tried again */
+    int fd; /* -1: nothing is remembered */
+    int writable;
+    int full;                 /* cannot grow (any more): not tried again */
+    _Atomic uint64_t buckets; /* a power of two */
 } stattable;
 
 /* Never fails: without a usable file the table forgets. A file that is no table is replaced by an empty one.

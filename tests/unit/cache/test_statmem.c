@@ -246,7 +246,7 @@ static char *load(size_t *ret_len)
     return bytes;
 }
 
-/* A new file in place of the old: nobody has it mapped. */
+/* A new file in place of the old. */
 static void store(const char *bytes, size_t len)
 {
     unlink("stat");
@@ -373,6 +373,29 @@ static void test_statmem__damage_is_never_believed(void **state)
             assert_int_equal(known(m, 5, NULL), 1);
             statmem_close(m);
         }
+    }
+}
+
+/* Somebody cuts the file while it is open: that was a SIGBUS for a reader of a mapping. */
+static void test_statmem__a_file_that_is_cut_meanwhile_only_forgets(void **state)
+{
+    (void)state;
+    enum { FILES = 2000 };
+    static const off_t lengths[] = {60000, 600, 100, 0};
+    for (size_t n = 0; n < sizeof lengths / sizeof *lengths; n++) {
+        statmem *m = open_memory();
+        for (uint64_t i = 0; i < FILES; i++)
+            note(m, i, 0);
+        assert_int_equal(truncate("stat", lengths[n]), 0);
+        for (uint64_t i = 0; i < FILES; i++)
+            (void)known(m, i, NULL); /* fails on a wrong answer */
+        for (uint64_t i = 0; i < FILES; i++)
+            note(m, i, 0);
+        statmem_close(m);
+        m = open_memory();
+        note(m, 5, 0);
+        assert_int_equal(known(m, 5, NULL), 1);
+        statmem_close(m);
     }
 }
 
@@ -637,6 +660,7 @@ int main(void)
         CASE(test_statmem__only_whole_files_and_links),
         CASE(test_statmem__an_earlier_boot_is_not_trusted_but_ours_is_kept),
         CASE(test_statmem__damage_is_never_believed),
+        CASE(test_statmem__a_file_that_is_cut_meanwhile_only_forgets),
         CASE(test_statmem__grows_and_forgets_nothing),
         CASE(test_statmem__a_limit_on_file_size_only_costs_memory),
         CASE(test_statmem__without_a_usable_file_it_forgets),

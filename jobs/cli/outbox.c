@@ -53,9 +53,30 @@ static size_t write_output(outbox *o, sink *s, const char *data, size_t len)
     return sink_write(s, data, len);
 }
 
+/* 1 when a line of ours would go on where a job's output ended without a newline. */
+static int is_mid_line(const outbox *o)
+{
+    return o->err.mid_line || (o->out.mid_line && (o->same || (o->out.terminal && o->err.terminal)));
+}
+
+/* 1 when a line of ours may be written now: it begins at the start of a line. */
+static int begin_lines(outbox *o)
+{
+    if (o->lines_at)
+        return 1;
+    if (!hide_status(o))
+        return 0;
+    if (is_mid_line(o) && !sink_write(&o->err, "\n", 1))
+        return 0;
+    o->out.mid_line = o->err.mid_line = 0;
+    return 1;
+}
+
 /* Lines of ours as far as possible. 1 when some went out. */
 static int write_lines(outbox *o)
 {
+    if (!begin_lines(o))
+        return 0;
     size_t n = write_output(o, &o->err, o->lines.data + o->lines_at, o->lines.len - o->lines_at);
     o->lines_at += n;
     if (o->lines_at == o->lines.len) {
@@ -120,7 +141,7 @@ static void draw_status(outbox *o)
         return;
     }
     DEJA_AUTO_BUFFER deja_buffer b = {0};
-    deja_buffer_add_string(&b, o->shown || !(o->out.mid_line | o->err.mid_line) ? "\r" : "\n\r");
+    deja_buffer_add_string(&b, o->shown || !is_mid_line(o) ? "\r" : "\n\r");
     deja_buffer_add(&b, o->status.data, o->status.len);
     deja_buffer_add_string(&b, "\033[K");
     if (b.failed || !sink_write(&o->err, b.data, b.len))

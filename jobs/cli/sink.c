@@ -58,7 +58,7 @@ size_t sink_write(sink *s, const char *data, size_t len)
         fail(s);
         return len;
     }
-    if (s->terminal && n > 0)
+    if (n > 0)
         s->mid_line = data[n - 1] != '\n';
     return (size_t)n;
 }

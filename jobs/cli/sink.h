@@ -17,7 +17,7 @@ typedef struct sink {
     ino_t ino;
     int direct; /* never blocks for long: a regular file */
     int terminal;
-    int mid_line;     /* a terminal, and the last byte on it was no newline */
+    int mid_line;     /* the last byte written was no newline */
     int unread;       /* EPIPE: the reader went away */
     int dead;         /* a write failed: what goes there is dropped */
     deja_error error; /* of that write, code 0 for EPIPE */

@@ -191,8 +191,8 @@ static void test_outbox__lines_of_ours_stand_between_streams(void **state)
         outbox_pump(box);
         pipes_read(ends[0], &all);
     }
-    assert_int_equal(all.len, 3 * PIPE_BYTES + 6);
-    assert_string_equal(all.data + 3 * PIPE_BYTES, "Eline\n");
+    assert_int_equal(all.len, 3 * PIPE_BYTES + 7);
+    assert_string_equal(all.data + 3 * PIPE_BYTES, "E\nline\n");
     outbox_close(box);
     close(ends[0]);
     close(ends[1]);
@@ -327,6 +327,11 @@ static void test_outbox__an_unfinished_line_is_not_overwritten(void **state)
     put(t.box, "no newline", "");
     outbox_status(t.box, "status");
     expect_on(t.master, t.box, "no newline\n\rstatus\033[K");
+    put(t.box, "nor here", "");
+    expect_on(t.master, t.box, "\r\033[Knor here");
+    line(t.box, "line\n");
+    line(t.box, "next\n");
+    expect_on(t.master, t.box, "\nline\nnext\n");
     terminal_close(&t);
 }
 

@@ -40,6 +40,17 @@ static void give_up(record *r, const deja_error *err)
     r->broken = 1;
 }
 
+/* A write that failed left a part: lines are cut back to whole ones, for whoever reads them. */
+static void cut_back(out_file *f, off_t before)
+{
+    off_t end = lseek(f->fd, 0, SEEK_CUR);
+    size_t whole = end > before ? (size_t)(end - before) : 0;
+    while (whole > 0 && f->bytes.data[whole - 1] != '\n')
+        whole--;
+    if (before < 0 || ftruncate(f->fd, before + (off_t)whole))
+        return;
+}
+
 static void flush(record *r, out_file *f, const char *name)
 {
     deja_error err;
@@ -54,7 +65,10 @@ static void flush(record *r, out_file *f, const char *name)
         f->fd = openat(r->folder.fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (f->fd < 0)
         deja_fail_errno(&err, "create '%s/%s/%s'", r->options.folder, r->folder.id, name);
+    off_t before = f->fd < 0 ? 0 : lseek(f->fd, 0, SEEK_CUR);
     if (f->fd < 0 || deja_file_write_all(f->fd, f->bytes.data, f->bytes.len, name, &err)) {
+        if (f->fd >= 0 && f == &r->jobs)
+            cut_back(f, before);
         give_up(r, &err);
         return;
     }

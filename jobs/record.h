@@ -10,7 +10,7 @@
  *     ID/state        4 KB, see runs.h; locked while the run lives
  * Nothing is touched before there is something to say: a run of which all jobs are hits writes its two files
  * at the end. Records are no results: they are buffered, never synced, and trouble with them costs one
- * warning, not the run.
+ * warning, not the run; jobs.jsonl then ends with its last whole line, and an item of hits.bin may be cut.
  *
  * One thread.
  */

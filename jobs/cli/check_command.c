@@ -33,7 +33,7 @@ const args_command check_args = {
     .about = "Read a batch, check all of its words, names, needs, matrices and outputs, and say how many "
              "jobs it has. "
              "Nothing is run or written.\n\n"
-             "Exit status: 0 the batch is right; 2 it is not.",
+             "Exit status: 0 the batch is right; 1 that cannot be written; 2 it is not.",
     .options = options,
     .examples = examples,
 };
@@ -47,16 +47,22 @@ static void say_warnings(const batch *b)
     }
 }
 
-static int check(const char *file, deja_error *err)
+/* Returns the exit status. */
+static int check(const char *file)
 {
     batch *b = NULL;
     plan *p = NULL;
-    int code = batch_load(&b, file, err);
+    deja_error err;
+    int status = EXIT_OK;
+    int code = batch_load(&b, file, &err);
     if (!code) {
         say_warnings(b);
-        code = plan_open(&p, b, NULL, err);
+        code = plan_open(&p, b, NULL, &err);
     }
-    if (!code) {
+    if (code) {
+        say_error(&err);
+        status = EXIT_USAGE;
+    } else {
         DEJA_AUTO_BUFFER deja_buffer text = {0};
         int unexpanded;
         uint64_t total = plan_total(p, &unexpanded);
@@ -65,11 +71,11 @@ static int check(const char *file, deja_error *err)
                          b->job_count == 1 ? "job" : "jobs", total, total == 1 ? "instance" : "instances",
                          unexpanded ? ", and those of jobs whose matrix reads what other jobs make" : "");
         if (say_output(&text))
-            code = deja_fail(err, DEJA_EIO, "cannot say so");
+            status = EXIT_FAILED;
     }
     plan_close(p);
     batch_free(b);
-    return code;
+    return status;
 }
 
 int check_command(char *const *argv)
@@ -91,8 +97,5 @@ int check_command(char *const *argv)
         if (id < 0)
             return cli_usage(&check_args, EXIT_USAGE, &err);
     }
-    if (check(file, &err) == 0)
-        return EXIT_OK;
-    say_error(&err);
-    return EXIT_USAGE;
+    return check(file);
 }

@@ -3,6 +3,7 @@
 #include <deja/cleanup.h>
 #include <deja/file.h>
 #include <deja/text.h>
+#include <errno.h>
 #include <string.h>
 
 /* `text` with everything escaped but its newlines. */
@@ -75,6 +76,8 @@ int say_output(const deja_buffer *b)
         deja_fail(&err, DEJA_ENOMEM, "out of memory");
     else if (!b->len || deja_file_write_all(STDOUT_FILENO, b->data, b->len, "standard output", &err) == 0)
         return 0;
+    if ((errno = err.sys_errno))
+        deja_fail_errno(&err, "write to standard output"); /* as a run says it */
     say_error(&err);
     return 1;
 }

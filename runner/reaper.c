@@ -75,16 +75,17 @@ void reaper_look(reaper *r, int64_t now_ns)
     }
 }
 
-void reaper_end(const reaper *r, int64_t deadline_ns)
+void reaper_end(const reaper *r, pid_t own_warden, int64_t deadline_ns)
 {
-    stray_hunt hunt = {.run_id = r->board->run_id, .parent = r->owns ? r->board->owner : 0};
+    int64_t now = deja_monotonic_ns(NULL), doubt_at_ns = now + stray_warden_ms * DEJA_MS_NS;
+    stray_hunt hunt = {.run_id = r->board->run_id, .warden = own_warden};
     if (!r->owns) {
-        int64_t left_ns = deadline_ns - deja_monotonic_ns(NULL);
-        stray_hunt_down(&hunt, left_ns > 0 ? (int)(left_ns / DEJA_MS_NS) : 0);
+        stray_hunt_down(&hunt, deadline_ns > now ? (int)((deadline_ns - now) / DEJA_MS_NS) : 0);
         return;
     }
-    while (!reap_all() && deja_monotonic_ns(NULL) < deadline_ns) {
-        stray_sweep(&hunt);
+    hunt.parent = r->board->owner;
+    for (; !reap_all() && now < deadline_ns; now = deja_monotonic_ns(NULL)) {
+        stray_sweep(&hunt, now < doubt_at_ns);
         poll(NULL, 0, pause_ms);
     }
 }

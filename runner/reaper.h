@@ -25,9 +25,9 @@ int reaper_open(reaper *r, const warden_board *board, int owns, deja_error *err)
 /* Reaps orphans that have died by themselves; looks ten times a second at most. */
 void reaper_look(reaper *r, int64_t now_ns);
 
-/* Kills all orphans and strays, and waits until they are gone or `deadline_ns` has come. No job runs any
- * more. */
-void reaper_end(const reaper *r, int64_t deadline_ns);
+/* Kills all orphans and strays but `own_warden` (0: none), and waits until they are gone or `deadline_ns` has
+ * come. No job runs any more. */
+void reaper_end(const reaper *r, pid_t own_warden, int64_t deadline_ns);
 
 /* Puts the settings of the process back. */
 void reaper_close(reaper *r);

@@ -403,7 +403,7 @@ void deja_runner_close(deja_runner *r)
         int64_t deadline = deja_monotonic_ns(NULL) + close_patience_ms * DEJA_MS_NS;
         end_jobs(r, deadline);
         if (r->started || r->host.owns_children)
-            reaper_end(&r->reaper, deadline);
+            reaper_end(&r->reaper, r->host.warden.pid, deadline);
     }
     free_runner(r, own);
 }

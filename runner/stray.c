@@ -4,6 +4,7 @@
  */
 #include "stray.h"
 
+#include <deja/clock.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -27,11 +28,13 @@ enum {
 typedef struct process {
     pid_t pid, parent;
     int stray;
+    int spared; /* calls itself a warden, and it is too early to doubt it */
 } process;
 
 typedef struct table {
     process *item;
     size_t len, cap;
+    int spare_wardens;
 } table;
 
 /* Walks the variables of an environment that arrives in blocks. */
@@ -141,20 +144,18 @@ static int group_is_noted(const stray_hunt *hunt, pid_t group)
     return 0;
 }
 
-/* "PID (NAME) STATE PARENT GROUP ...", proc(5). NAME may hold anything. 0 for a process that is of no
- * interest. */
-static int parse_stat(char *stat, pid_t *parent, pid_t *group)
+/* "PID (NAME) STATE PARENT GROUP ...", proc(5). NAME may hold anything. 0 for a process that has died. */
+static int parse_stat(char *stat, process *p, pid_t *group)
 {
     char *name = strchr(stat, '('), *end = strrchr(stat, ')');
     if (!name || !end || end[1] != ' ' || end[2] == 'Z' || end[2] == 'X' || end[3] != ' ')
         return 0;
     size_t len = (size_t)(end - name - 1);
-    if (len == strlen(STRAY_WARDEN_NAME) && memcmp(name + 1, STRAY_WARDEN_NAME, len) == 0)
-        return 0;
-    *parent = parse_pid(end + 4);
+    p->spared = len == strlen(STRAY_WARDEN_NAME) && memcmp(name + 1, STRAY_WARDEN_NAME, len) == 0;
+    p->parent = parse_pid(end + 4);
     const char *next = strchr(end + 4, ' ');
     *group = next ? parse_pid(next + 1) : 0;
-    return *parent > 0;
+    return p->parent > 0;
 }
 
 /* Adds a living process to the table, marked when it is a stray by itself. */
@@ -171,12 +172,14 @@ static void look_at(table *t, const stray_hunt *hunt, int proc, pid_t pid, char 
     ssize_t n = read_some(fd, stat, sizeof stat - 1);
     close_fd(fd);
     stat[n > 0 ? n : 0] = '\0';
-    pid_t parent, group;
-    if (!parse_stat(stat, &parent, &group))
+    process p = {.pid = pid};
+    pid_t group;
+    if (!parse_stat(stat, &p, &group))
         return;
-    int stray = parent == hunt->parent || group_is_noted(hunt, group) ||
-                environment_is_marked(proc, pid, hunt->run_id, block);
-    t->item[t->len++] = (process){.pid = pid, .parent = parent, .stray = stray};
+    p.spared = p.spared && t->spare_wardens;
+    p.stray = p.parent == hunt->parent || group_is_noted(hunt, group) ||
+              environment_is_marked(proc, pid, hunt->run_id, block);
+    t->item[t->len++] = p;
 }
 
 static int list_processes(table *t, const stray_hunt *hunt, int proc, char *block)
@@ -190,7 +193,7 @@ static int list_processes(table *t, const stray_hunt *hunt, int proc, char *bloc
         for (long at = 0; at < n;) {
             const struct dirent64 *entry = (const struct dirent64 *)(entries + at);
             pid_t pid = parse_pid(entry->d_name);
-            if (pid > 1 && pid != self)
+            if (pid > 1 && pid != self && pid != hunt->warden)
                 look_at(t, hunt, proc, pid, block);
             at += entry->d_reclen;
         }
@@ -225,12 +228,15 @@ static void mark_children(table *t)
     }
 }
 
+/* One that has gone meanwhile counts: it may have left children. */
 static int kill_marked(const table *t)
 {
     int count = 0;
-    for (size_t i = 0; i < t->len; i++)
-        if (t->item[i].stray && syscall(SYS_kill, t->item[i].pid, SIGKILL) == 0)
-            count++;
+    for (size_t i = 0; i < t->len; i++) {
+        if (t->item[i].stray && !t->item[i].spared)
+            syscall(SYS_kill, t->item[i].pid, SIGKILL);
+        count += t->item[i].stray;
+    }
     return count;
 }
 
@@ -254,10 +260,10 @@ int stray_is_marked(const char *environment, size_t len, const char *run_id)
     return search.found;
 }
 
-int stray_sweep(const stray_hunt *hunt)
+int stray_sweep(const stray_hunt *hunt, int spare_wardens)
 {
     char block[block_bytes];
-    table t = {0};
+    table t = {.spare_wardens = spare_wardens};
     int proc = open_at(AT_FDCWD, "/proc", O_DIRECTORY);
     t.item = proc < 0 ? NULL : map_table(&t.cap);
     int found = -1;
@@ -274,9 +280,11 @@ int stray_sweep(const stray_hunt *hunt)
 
 void stray_hunt_down(const stray_hunt *hunt, int limit_ms)
 {
-    int64_t left_ns = (int64_t)limit_ms * 1000000;
-    for (long pause_ns = first_pause_ns; left_ns > 0 && stray_sweep(hunt) > 0; left_ns -= pause_ns) {
+    int64_t begin = deja_monotonic_ns(NULL), now = begin;
+    for (long pause_ns = first_pause_ns; now - begin < limit_ms * DEJA_MS_NS; now = deja_monotonic_ns(NULL)) {
         struct timespec pause = {.tv_nsec = pause_ns};
+        if (stray_sweep(hunt, now - begin < stray_warden_ms * DEJA_MS_NS) <= 0)
+            return;
         syscall(SYS_nanosleep, &pause, NULL);
         if (pause_ns < longest_pause_ns)
             pause_ns *= 2;

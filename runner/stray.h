@@ -11,20 +11,27 @@
 #include <sys/types.h>
 
 #define STRAY_VARIABLE    "DEJA_RUN="
-#define STRAY_WARDEN_NAME "deja-warden" /* processes of this name are spared: they end with their runner */
+#define STRAY_WARDEN_NAME "deja-warden" /* what wardens call themselves */
+
+enum { stray_warden_ms = 1000 }; /* enough for a nested warden, whose runner is dead, to end its own jobs */
 
 typedef struct stray_hunt {
     const char *run_id;
     const _Atomic pid_t *group; /* process groups that are strays as a whole, 0 for none; NULL without */
     uint32_t groups;
     pid_t parent; /* all children of this process are strays; 0: of none */
+    pid_t warden; /* never a stray: the runner's own; 0: none */
 } stray_hunt;
 
 /*
  * Looks once through /proc and sends SIGKILL to every living stray but the calling process. Returns how many
  * there were; -1 when /proc cannot be read or there is no memory for the table.
+ *
+ * `spare_wardens` 1: strays that call themselves wardens are counted, but left alone. The warden of a runner
+ * inside a job knows process groups that nobody else does, and ends by itself once that runner is dead. Any
+ * job can take the name, so they are spared for stray_warden_ms only, and what they started never is.
  */
-int stray_sweep(const stray_hunt *hunt);
+int stray_sweep(const stray_hunt *hunt, int spare_wardens);
 
 /* Sweeps until a sweep finds nothing, at most `limit_ms`. */
 void stray_hunt_down(const stray_hunt *hunt, int limit_ms);

@@ -59,11 +59,11 @@ static void test_stray__sweep_kills_the_marked_and_their_children_only(void **st
     pid_t other = start_marked("another-run", "echo $$ >other; exec sleep 1000");
     pid_t child = commands_wait_pid("child");
     commands_wait_pid("other");
-    assert_true(stray_sweep(&hunt) >= 3);
+    assert_true(stray_sweep(&hunt, 1) >= 3);
     expect_killed(marked);
     commands_wait_gone(child);
     stray_hunt_down(&hunt, commands_patience_ms);
-    assert_int_equal(stray_sweep(&hunt), 0);
+    assert_int_equal(stray_sweep(&hunt, 1), 0);
     assert_true(commands_alive(other));
     kill(other, SIGKILL);
     expect_killed(other);
@@ -78,37 +78,60 @@ static void test_stray__sweep_kills_noted_groups_and_children_of_a_parent(void *
     commands_wait_pid("b");
     _Atomic pid_t groups[3] = {0, grouped, 0};
     stray_hunt by_group = {.run_id = commands_id(), .group = groups, .groups = 3};
-    assert_true(stray_sweep(&by_group) >= 2);
+    assert_true(stray_sweep(&by_group, 1) >= 2);
     expect_killed(grouped);
     assert_true(commands_alive(child));
     stray_hunt by_parent = {.run_id = commands_id(), .parent = getpid()};
-    assert_int_equal(stray_sweep(&by_parent), 1);
+    assert_int_equal(stray_sweep(&by_parent, 1), 1);
     expect_killed(child);
 }
 
-static void test_stray__wardens_and_odd_names_do_not_confuse(void **state)
+/* A child of this name that waits to be killed. */
+static pid_t start_named(const char *name)
 {
-    (void)state;
     int ready[2];
     char c;
     assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
-    pid_t pid[2];
-    for (int i = 0; i < 2; i++)
-        if ((pid[i] = fork()) == 0) {
-            prctl(PR_SET_NAME, i ? STRAY_WARDEN_NAME : ") Z 1 1 (");
-            if (write(ready[1], "x", 1) == 1)
-                pause();
-            _exit(1);
-        }
-    assert_int_equal(read(ready[0], &c, 1) + read(ready[0], &c, 1), 2);
-    stray_hunt hunt = {.run_id = commands_id(), .parent = getpid()};
-    assert_int_equal(stray_sweep(&hunt), 1);
-    expect_killed(pid[0]);
-    assert_true(commands_alive(pid[1]));
-    kill(pid[1], SIGKILL);
-    expect_killed(pid[1]);
+    pid_t pid = fork();
+    if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        prctl(PR_SET_NAME, name);
+        if (write(ready[1], "x", 1) == 1)
+            pause();
+        _exit(1);
+    }
+    assert_int_equal(read(ready[0], &c, 1), 1);
     close(ready[0]);
     close(ready[1]);
+    return pid;
+}
+
+static void test_stray__odd_names_do_not_confuse(void **state)
+{
+    (void)state;
+    stray_hunt hunt = {.run_id = commands_id(), .parent = getpid()};
+    pid_t odd = start_named(") Z 1 1 (");
+    assert_int_equal(stray_sweep(&hunt, 1), 1);
+    expect_killed(odd);
+}
+
+static void test_stray__wardens_are_spared_for_a_while(void **state)
+{
+    (void)state;
+    stray_hunt hunt = {.run_id = commands_id(), .parent = getpid()};
+    pid_t own = start_named(STRAY_WARDEN_NAME), other = start_named(STRAY_WARDEN_NAME);
+    hunt.warden = own;
+    assert_int_equal(stray_sweep(&hunt, 1), 1);
+    assert_true(commands_alive(own) && commands_alive(other));
+    assert_int_equal(stray_sweep(&hunt, 0), 1);
+    expect_killed(other);
+    assert_true(commands_alive(own));
+    other = start_named(STRAY_WARDEN_NAME);
+    stray_hunt_down(&hunt, commands_patience_ms);
+    expect_killed(other);
+    assert_true(commands_alive(own));
+    kill(own, SIGKILL);
+    expect_killed(own);
 }
 
 int main(void)
@@ -119,7 +142,8 @@ int main(void)
                                         scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_stray__sweep_kills_noted_groups_and_children_of_a_parent,
                                         scratch_setup, scratch_teardown),
-        cmocka_unit_test(test_stray__wardens_and_odd_names_do_not_confuse),
+        cmocka_unit_test(test_stray__odd_names_do_not_confuse),
+        cmocka_unit_test(test_stray__wardens_are_spared_for_a_while),
     };
     return cmocka_run_group_tests_name("stray", tests, NULL, NULL);
 }

@@ -19,6 +19,9 @@ static const struct {
                "0' &); sleep 1000"},
     {"hidden", "setsid sh -c 'env -i sh -c \"echo \\$\\$ >hidden; exec sleep 1000\"; :' & sleep 1000"},
     {"ended", "setsid sh -c 'echo $$ >ended; exec sleep 1000' & exit 0"},
+    {"liar", "setsid sh -c 'printf deja-warden >/proc/$$/comm; echo $$ >liar; while :; do sleep 0.05; done' "
+             ">/dev/null 2>&1"},
+    {"heir", "env -i sh -c 'echo $$ >heir; exec sleep 1000' & sleep 1000"},
 };
 enum { stayers_count = sizeof stayers / sizeof *stayers };
 

@@ -6,6 +6,7 @@
 #include "readahead.h"
 #include "state.h"
 #include <deja/cleanup.h>
+#include <deja/file.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -57,14 +58,6 @@ static int answer(statmem *m, int root_fd, deja_digest_item *item, struct stat *
     return statmem_find(m, st, &item->content, NULL);
 }
 
-static int same_file(const struct stat *a, const struct stat *b)
-{
-    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_mode == b->st_mode &&
-           a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
-           a->st_mtim.tv_nsec == b->st_mtim.tv_nsec && a->st_ctim.tv_sec == b->st_ctim.tv_sec &&
-           a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
-}
-
 /* 0 or errno. */
 static int stat_open(int fd, struct stat *st)
 {
@@ -73,15 +66,6 @@ static int stat_open(int fd, struct stat *st)
         failed = fstat(fd, st);
     while (failed && errno == EINTR);
     return failed ? errno : 0;
-}
-
-static ssize_t read_at(int fd, void *data, size_t len, uint64_t offset)
-{
-    ssize_t n;
-    do
-        n = pread(fd, data, len, (off_t)offset);
-    while (n < 0 && errno == EINTR);
-    return n;
 }
 
 /*
@@ -96,7 +80,7 @@ static int hash_alone(int fd, uint64_t expected, uint64_t limit, deja_content *r
     int sys_errno = 0;
     for (;;) {
         size_t want = limit - size < sizeof buffer ? (size_t)(limit - size) : sizeof buffer;
-        ssize_t n = read_at(fd, buffer, want, size);
+        ssize_t n = deja_file_read_at(fd, buffer, want, size);
         if (n < 0)
             sys_errno = errno;
         int whole = n >= 0 && !size && (uint64_t)n == expected && n < (ssize_t)sizeof buffer;
@@ -148,7 +132,7 @@ static int read_once(statmem *m, int fd, deja_digest_item *item)
         sys_errno = stat_open(fd, &after);
     if (sys_errno)
         return sys_errno;
-    if (!same_file(&before, &after))
+    if (!deja_file_same(&before, &after))
         return EAGAIN;
     item->content = content;
     item->stamp = stamp_of(&before);
@@ -190,7 +174,7 @@ static int read_link(statmem *m, int root_fd, deja_digest_item *item, const stru
         return errno == EINVAL ? EAGAIN : errno;
     struct stat after;
     int sys_errno = stat_item(root_fd, item, &after);
-    if (sys_errno || !same_file(st, &after))
+    if (sys_errno || !deja_file_same(st, &after))
         return sys_errno ? sys_errno : EAGAIN;
     item->content.kind = DEJA_CONTENT_LINK;
     item->content.size = (uint64_t)n;

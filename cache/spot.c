@@ -135,7 +135,7 @@ static int fill(deja_cache *c, int fd, const deja_output *o, deja_error *err)
     if (stored->where != DEJA_STORED_BLOB)
         return deja_fail(err, DEJA_ENOTFOUND, "output '%s' was not kept", o->path);
     DEJA_AUTO_CLOSE int blob = blob_open(c, &stored->content, err);
-    return blob < 0 ? blob : deja_file_copy(blob, fd, stored->content.size, err);
+    return blob < 0 ? blob : deja_file_copy(blob, fd, stored->content.size, o->path, err);
 }
 
 static int make_file(const void *what, const spot *s, deja_error *err)

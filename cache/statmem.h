@@ -7,8 +7,8 @@
  * only: losing it costs a reading, never a wrong answer; each slot carries a checksum, since writers of
  * several processes do not lock.
  *
- * The file is read and written with calls, not through a mapping, so that a full disk or somebody who makes it
- * shorter is an error code and no signal.
+ * The file is read and written with calls, not through a mapping, so that a full disk or somebody who makes
+ * it shorter is an error code and no signal.
  *
  * Format: FORMAT.md, "stat".
  */

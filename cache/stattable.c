@@ -174,7 +174,7 @@ static int copy_buckets(const stattable *t, uint64_t buckets)
     int failed = 0;
     for (uint64_t i = 0; !failed && i < buckets; i++) {
         read_bucket(t, i, slots);
-        failed = deja_file_write_at(t->fd, slots, BUCKET_BYTES, offset_of(buckets + i));
+        failed = deja_file_write_at(t->fd, slots, BUCKET_BYTES, offset_of(buckets + i), "stat", NULL);
     }
     return failed;
 }
@@ -295,5 +295,6 @@ void stattable_put(stattable *t, statslot *slot)
         where = choose(t, slot->place);
     slot->check = check_of(slot);
     /* A memory: what could not be written is read again another time. */
-    (void)deja_file_write_at(t->fd, slot, sizeof *slot, offset_of(where.bucket) + where.slot * sizeof *slot);
+    (void)deja_file_write_at(t->fd, slot, sizeof *slot, offset_of(where.bucket) + where.slot * sizeof *slot,
+                             "stat", NULL);
 }

@@ -51,6 +51,15 @@ static void cut_back(out_file *f, off_t before)
         return;
 }
 
+static int write_file(record *r, int fd, const char *name, const flow_bytes *bytes, deja_error *err)
+{
+    int status = bytes->fd >= 0 ? deja_file_copy(bytes->fd, fd, bytes->len, name, err)
+                                : deja_file_write_all(fd, bytes->data, bytes->len, name, err);
+    if (status)
+        deja_fail_in(err, "in '%s/%s'", r->options.folder, r->folder.id);
+    return status;
+}
+
 static void flush(record *r, out_file *f, const char *name)
 {
     deja_error err;
@@ -61,12 +70,13 @@ static void flush(record *r, out_file *f, const char *name)
         give_up(r, &err);
         return;
     }
+    flow_bytes bytes = {.data = f->bytes.data, .len = f->bytes.len, .fd = -1};
     if (f->fd < 0)
         f->fd = openat(r->folder.fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (f->fd < 0)
         deja_fail_errno(&err, "create '%s/%s/%s'", r->options.folder, r->folder.id, name);
     off_t before = f->fd < 0 ? 0 : lseek(f->fd, 0, SEEK_CUR);
-    if (f->fd < 0 || deja_file_write_all(f->fd, f->bytes.data, f->bytes.len, name, &err)) {
+    if (f->fd < 0 || write_file(r, f->fd, name, &bytes, &err)) {
         if (f->fd >= 0 && f == &r->jobs)
             cut_back(f, before);
         give_up(r, &err);
@@ -142,7 +152,8 @@ static int write_meta(record *r, int first, const flow_totals *totals, int exit_
     DEJA_AUTO_CLOSE int fd = openat(r->folder.fd, "meta.json", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return deja_fail_errno(err, "create '%s/%s/meta.json'", r->options.folder, r->folder.id);
-    return deja_file_write_all(fd, b.data, b.len, "meta.json", err);
+    flow_bytes bytes = {.data = b.data, .len = b.len, .fd = -1};
+    return write_file(r, fd, "meta.json", &bytes, err);
 }
 
 /* Makes the folder of a run that goes on. 1 when it is there. */
@@ -174,9 +185,7 @@ static int write_log(record *r, const char *path, const flow_bytes *bytes, deja_
         openat(r->folder.fd, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return deja_fail_errno(err, "create '%s/%s/%s'", r->options.folder, r->folder.id, path);
-    if (bytes->fd >= 0)
-        return deja_file_copy(bytes->fd, fd, bytes->len, err);
-    return deja_file_write_all(fd, bytes->data, bytes->len, path, err);
+    return write_file(r, fd, path, bytes, err);
 }
 
 static void log_stream(record *r, const char *name, const char *suffix, const flow_bytes *bytes)

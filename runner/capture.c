@@ -5,8 +5,8 @@
 #include "capture.h"
 
 #include <deja/cleanup.h>
+#include <deja/file.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -23,19 +23,11 @@ static void note_error(capture *c, int code, int sys_errno)
     c->sys_errno = sys_errno;
 }
 
+/* 0 or errno. */
 static int write_at(int fd, const char *data, size_t len, uint64_t offset)
 {
-    while (len > 0) {
-        ssize_t n = pwrite(fd, data, len, (off_t)offset);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return n < 0 ? errno : EIO;
-        data += n;
-        len -= (size_t)n;
-        offset += (uint64_t)n;
-    }
-    return 0;
+    deja_error err;
+    return deja_file_write_at(fd, data, len, offset, "spool", &err) ? err.sys_errno : 0;
 }
 
 static int copy_file(int from, int to, uint64_t len)
@@ -45,9 +37,7 @@ static int copy_file(int from, int to, uint64_t len)
         return ENOMEM;
     for (uint64_t at = 0; at < len;) {
         uint64_t want = len - at < copy_bytes ? len - at : copy_bytes;
-        ssize_t n = pread(from, block, want, (off_t)at);
-        if (n < 0 && errno == EINTR)
-            continue;
+        ssize_t n = deja_file_read_at(from, block, want, at);
         if (n <= 0)
             return n < 0 ? errno : EIO;
         int failed = write_at(to, block, (size_t)n, at);
@@ -58,19 +48,11 @@ static int copy_file(int from, int to, uint64_t len)
     return 0;
 }
 
-/* Descriptors below 3 are never ours: a child gets its standard streams there, and zeroed memory says 0. */
-static int above_standard(int fd)
-{
-    if (fd < 0 || fd > 2)
-        return fd;
-    int moved = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-    close(fd);
-    return moved;
-}
-
 static int open_memfd(void)
 {
-    return above_standard(memfd_create("deja-output", MFD_CLOEXEC));
+    /* Descriptors below 3 are never ours: a child gets its standard streams there, and zeroed memory says 0.
+     */
+    return deja_file_above_standard(memfd_create("deja-output", MFD_CLOEXEC));
 }
 
 static int open_given(capture *c, const capture_store *store)
@@ -81,7 +63,7 @@ static int open_given(capture *c, const capture_store *store)
         note_error(c, fd, err.sys_errno);
         return -1;
     }
-    return above_standard(fd);
+    return deja_file_above_standard(fd);
 }
 
 /* Moves what is in memory to `fd` (taken). */

@@ -7,6 +7,7 @@
 #include "stray.h"
 
 #include <deja/cleanup.h>
+#include <deja/file.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -44,26 +45,15 @@ static int start_failure(deja_error *err, int sys_errno)
     return code;
 }
 
-/* Puts a new descriptor above the standard streams, which may be closed in this process. */
-static int above_standard(int fd)
-{
-    if (fd > 2)
-        return fd;
-    int moved = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-    int failed = errno;
-    close(fd);
-    errno = failed;
-    return moved;
-}
-
+/* Above the standard streams, which may be closed in this process. */
 static int make_pipe(pipe_pair *p)
 {
     int fd[2];
     *p = (pipe_pair){-1, -1};
     if (pipe2(fd, O_CLOEXEC) < 0)
         return -errno;
-    p->read = above_standard(fd[0]);
-    p->write = above_standard(fd[1]);
+    p->read = deja_file_above_standard(fd[0]);
+    p->write = deja_file_above_standard(fd[1]);
     return p->read < 0 || p->write < 0 ? -EMFILE : 0;
 }
 

@@ -7,6 +7,7 @@
 #include "stray.h"
 
 #include <deja/cleanup.h>
+#include <deja/file.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -63,21 +64,12 @@ static int make_mark(deja_runner *r, const char *outer, const char *id, deja_err
     return r->host.mark && r->host.scratch ? 0 : deja_fail(err, DEJA_ENOMEM, "open a runner");
 }
 
-/* A descriptor above the standard streams: those are put in order in each child. */
-static int open_above(int fd)
-{
-    if (fd < 0 || fd > 2)
-        return fd;
-    int moved = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-    close(fd);
-    return moved;
-}
-
+/* Above the standard streams: those are put in order in each child. */
 static int open_descriptors(deja_runner *r, deja_error *err)
 {
-    r->host.epoll = open_above(epoll_create1(EPOLL_CLOEXEC));
-    r->host.null = open_above(open("/dev/null", O_RDONLY | O_CLOEXEC));
-    r->timer = open_above(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+    r->host.epoll = deja_file_above_standard(epoll_create1(EPOLL_CLOEXEC));
+    r->host.null = deja_file_above_standard(open("/dev/null", O_RDONLY | O_CLOEXEC));
+    r->timer = deja_file_above_standard(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
     if (r->host.epoll < 0 || r->host.null < 0 || r->timer < 0)
         return deja_fail_errno(err, "open a runner");
     struct epoll_event event = {.events = EPOLLIN};

@@ -80,7 +80,8 @@ static int try_clone(int from, int to, uint64_t len)
 
 /* Copies in the kernel as far as it goes and returns how far that was; what stopped it will show again below.
  */
-static int copy_in_kernel(int from, int to, uint64_t len, uint64_t *ret_done, deja_error *err)
+static int copy_in_kernel(int from, int to, uint64_t len, const char *path, uint64_t *ret_done,
+                          deja_error *err)
 {
     uint64_t done = 0;
     while (done < len) {
@@ -90,7 +91,7 @@ static int copy_in_kernel(int from, int to, uint64_t len, uint64_t *ret_done, de
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && !is_unsupported(errno))
-            return deja_fail_errno(err, "copy");
+            return deja_fail_errno(err, "write '%s'", path);
         if (n <= 0)
             break;
         done += (uint64_t)n;
@@ -99,22 +100,28 @@ static int copy_in_kernel(int from, int to, uint64_t len, uint64_t *ret_done, de
     return 0;
 }
 
-static int copy_by_hand(int from, int to, uint64_t done, uint64_t len, deja_error *err)
+static int copy_by_hand(int from, int to, uint64_t done, uint64_t len, const char *path, deja_error *err)
 {
     DEJA_AUTO_FREE char *chunk = deja_realloc(NULL, CHUNK);
     if (!chunk)
-        return deja_fail(err, DEJA_ENOMEM, "copy: out of memory");
+        return deja_fail(err, DEJA_ENOMEM, "write '%s': out of memory", path);
     while (done < len) {
         ssize_t n = deja_file_read_at(from, chunk, len - done < CHUNK ? (size_t)(len - done) : CHUNK, done);
         if (n < 0)
-            return deja_fail_errno(err, "read for a copy");
+            return deja_fail_errno(err, "write '%s': read what it is copied from", path);
         if (n == 0)
-            return deja_fail(err, DEJA_ECHANGED, "the file became shorter while it was copied");
-        if (deja_file_write_at(to, chunk, (size_t)n, done))
-            return deja_fail_errno(err, "write a copy");
+            return deja_fail(err, DEJA_ECHANGED, "write '%s': what it is copied from became shorter", path);
+        int r = deja_file_write_at(to, chunk, (size_t)n, done, path, err);
+        if (r)
+            return r;
         done += (uint64_t)n;
     }
     return 0;
+}
+
+static int same_time(const struct timespec *a, const struct timespec *b)
+{
+    return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
 }
 
 int deja_file_read_all(int fd, void *data, size_t len, const char *path, deja_error *err)
@@ -162,18 +169,27 @@ ssize_t deja_file_read_at(int fd, void *data, size_t len, uint64_t offset)
     return (ssize_t)done;
 }
 
-int deja_file_write_at(int fd, const void *data, size_t len, uint64_t offset)
+int deja_file_write_at(int fd, const void *data, size_t len, uint64_t offset, const char *path,
+                       deja_error *err)
 {
-    for (size_t done = 0; done < len;) {
-        size_t want = len - done < CALL_LIMIT ? len - done : CALL_LIMIT;
-        ssize_t n = pwrite(fd, (const char *)data + done, want, (off_t)(offset + done));
+    for (const char *at = data; len;) {
+        ssize_t n = pwrite(fd, at, len < CALL_LIMIT ? len : CALL_LIMIT, (off_t)offset);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return -1;
-        done += (size_t)n;
+            return deja_fail_errno(err, "write '%s'", path);
+        at += n;
+        offset += (uint64_t)n;
+        len -= (size_t)n;
     }
     return 0;
+}
+
+int deja_file_same(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_mode == b->st_mode &&
+           a->st_size == b->st_size && same_time(&a->st_mtim, &b->st_mtim) &&
+           same_time(&a->st_ctim, &b->st_ctim);
 }
 
 int deja_file_above_standard(int fd)
@@ -200,13 +216,13 @@ int deja_file_load(int dirfd, const char *path, size_t limit, deja_buffer *b, de
     return load_rest(fd, path, limit, hint, b, err);
 }
 
-int deja_file_copy(int from, int to, uint64_t len, deja_error *err)
+int deja_file_copy(int from, int to, uint64_t len, const char *path, deja_error *err)
 {
     if (len && try_clone(from, to, len))
         return 0;
     uint64_t done = 0;
-    int r = copy_in_kernel(from, to, len, &done, err);
+    int r = copy_in_kernel(from, to, len, path, &done, err);
     if (r || done == len)
         return r;
-    return copy_by_hand(from, to, done, len, err);
+    return copy_by_hand(from, to, done, len, path, err);
 }

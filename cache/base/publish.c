@@ -84,11 +84,9 @@ static int fill_copy(int from, int to, const char *path, deja_error *err)
     struct stat st;
     if (fstat(from, &st))
         return deja_fail_errno(err, "stat '%s'", path);
-    int r = deja_file_copy(from, to, (uint64_t)st.st_size, err);
-    if (r) {
-        deja_fail_in(err, "write '%s'", path);
+    int r = deja_file_copy(from, to, (uint64_t)st.st_size, path, err);
+    if (r)
         return r;
-    }
     if (fchmod(to, st.st_mode & 07777))
         return deja_fail_errno(err, "set the mode of '%s'", path);
     return sync_file(to, path, err);

@@ -77,25 +77,6 @@ static void test_file__write_all_names_the_reason(void **state)
     close(fd);
 }
 
-static void test_file__read_at_and_write_at_keep_their_place(void **state)
-{
-    (void)state;
-    DEJA_AUTO_CLOSE int fd = open("f", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    char data[8];
-    assert_int_equal(deja_file_write_at(fd, "hello", 5, 3), 0);
-    assert_int_equal(lseek(fd, 0, SEEK_CUR), 0);
-    assert_int_equal(deja_file_read_at(fd, data, 8, 0), 8);
-    assert_memory_equal(data, "\0\0\0hello", 8);
-    assert_int_equal(deja_file_read_at(fd, data, 8, 6), 2);
-    assert_memory_equal(data, "lo", 2);
-    assert_int_equal(deja_file_read_at(fd, data, 8, 100), 0);
-    DEJA_AUTO_CLOSE int one_way = open("f", O_RDONLY | O_CLOEXEC);
-    assert_int_equal(deja_file_write_at(one_way, "x", 1, 0), -1);
-    assert_int_equal(errno, EBADF);
-    assert_int_equal(deja_file_read_at(-1, data, 1, 0), -1);
-    assert_int_equal(errno, EBADF);
-}
-
 /* What was written before the limit stays; the rest is an error, not a short count. */
 static void test_file__write_at_meets_a_limit(void **state)
 {
@@ -108,11 +89,12 @@ static void test_file__write_at_meets_a_limit(void **state)
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
     small = (struct rlimit){.rlim_cur = 60, .rlim_max = old.rlim_max};
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-    int r = deja_file_write_at(fd, data, sizeof data, 0), sys_errno = errno;
+    deja_error err;
+    int r = deja_file_write_at(fd, data, sizeof data, 0, "f", &err);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
     sigaction(SIGXFSZ, &handler, NULL);
-    assert_int_equal(r, -1);
-    assert_int_equal(sys_errno, EFBIG);
+    assert_true(r < 0);
+    assert_int_equal(err.sys_errno, EFBIG);
 }
 
 static void test_file__above_standard_leaves_the_standard_streams_alone(void **state)
@@ -348,7 +330,7 @@ static void test_file__copy(void **state)
         write_file("from", data, sizes[i]);
         DEJA_AUTO_CLOSE int from = open("from", O_RDONLY | O_CLOEXEC);
         DEJA_AUTO_CLOSE int to = open("to", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-        assert_int_equal(deja_file_copy(from, to, sizes[i], NULL), 0);
+        assert_int_equal(deja_file_copy(from, to, sizes[i], "to", NULL), 0);
         DEJA_AUTO_BUFFER deja_buffer b = {0};
         assert_int_equal(deja_file_load(AT_FDCWD, "to", 1 << 20, &b, NULL), 0);
         assert_int_equal(b.len, sizes[i]);
@@ -364,9 +346,9 @@ static void test_file__copy_notices_a_shorter_file(void **state)
     DEJA_AUTO_CLOSE int from = open("from", O_RDONLY | O_CLOEXEC);
     DEJA_AUTO_CLOSE int to = open("to", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     deja_error err;
-    assert_int_equal(deja_file_copy(from, to, 6, &err), DEJA_ECHANGED);
+    assert_int_equal(deja_file_copy(from, to, 6, "to", &err), DEJA_ECHANGED);
     assert_int_equal(ftruncate(to, 0), 0);
-    assert_int_equal(deja_file_copy(from, to, 3, &err), 0); /* a longer one is copied as far as asked */
+    assert_int_equal(deja_file_copy(from, to, 3, "to", &err), 0); /* a longer one is copied as far as asked */
     assert_content("to", "123");
 }
 
@@ -376,13 +358,69 @@ static void test_file__copy_by_hand(void **state)
     (void)state;
     DEJA_AUTO_CLOSE int from = open("/dev/zero", O_RDONLY | O_CLOEXEC);
     DEJA_AUTO_CLOSE int to = open("to", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    assert_int_equal(deja_file_copy(from, to, 300000, NULL), 0);
+    assert_int_equal(deja_file_copy(from, to, 300000, "to", NULL), 0);
     struct stat st;
     assert_int_equal(fstat(to, &st), 0);
     assert_int_equal(st.st_size, 300000);
     failing_alloc_at(1);
-    assert_int_equal(deja_file_copy(from, to, 300000, NULL), DEJA_ENOMEM);
+    assert_int_equal(deja_file_copy(from, to, 300000, "to", NULL), DEJA_ENOMEM);
     failing_alloc_at(0);
+}
+
+static void test_file__at_an_offset(void **state)
+{
+    (void)state;
+    char back[8] = "";
+    deja_error err;
+    write_file("f", "0123456789", 10);
+    DEJA_AUTO_CLOSE int fd = open("f", O_RDWR | O_CLOEXEC);
+    assert_int_equal(lseek(fd, 3, SEEK_SET), 3);
+    assert_int_equal(deja_file_write_at(fd, "abc", 3, 8, "f", &err), 0);
+    assert_int_equal(deja_file_read_at(fd, back, sizeof back, 6), 5);
+    assert_memory_equal(back, "67abc", 5);
+    assert_int_equal(deja_file_read_at(fd, back, sizeof back, 11), 0);
+    assert_int_equal(deja_file_read_at(-1, back, sizeof back, 0), -1);
+    assert_int_equal(lseek(fd, 0, SEEK_CUR), 3);
+    DEJA_AUTO_CLOSE int full = open("/dev/full", O_RDWR | O_CLOEXEC);
+    assert_int_equal(deja_file_write_at(full, "abc", 3, 0, "some/where", &err), DEJA_EFULL);
+    assert_string_equal(err.text, "write 'some/where': No space left on device");
+    assert_int_equal(deja_file_copy(fd, full, 5, "some/where", &err), DEJA_EFULL);
+    assert_string_equal(err.text, "write 'some/where': No space left on device");
+}
+
+static void test_file__is_the_same_until_it_changes(void **state)
+{
+    (void)state;
+    struct stat before, after;
+    write_file("f", "content", 7);
+    assert_int_equal(stat("f", &before), 0);
+    assert_int_equal(stat("f", &after), 0);
+    assert_true(deja_file_same(&before, &after));
+    after.st_ctim.tv_nsec ^= 1;
+    assert_false(deja_file_same(&before, &after));
+    assert_int_equal(chmod("f", 0755), 0);
+    assert_int_equal(stat("f", &after), 0);
+    assert_false(deja_file_same(&before, &after));
+}
+
+static void test_file__above_the_standard_streams(void **state)
+{
+    (void)state;
+    int input = fcntl(0, F_DUPFD_CLOEXEC, 3);
+    close(0);
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    assert_int_equal(fd, 0);
+    fd = deja_file_above_standard(fd);
+    assert_true(fd > 2);
+    assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+    assert_int_equal(fcntl(0, F_GETFD), -1);
+    assert_int_equal(deja_file_above_standard(fd), fd);
+    close(fd);
+    assert_int_equal(deja_file_above_standard(-1), -1);
+    if (input >= 0) {
+        assert_int_equal(dup2(input, 0), 0);
+        close(input);
+    }
 }
 
 static void test_file__make_dirs(void **state)
@@ -437,7 +475,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         scratch_test(test_file__read_all_wants_every_byte),
         scratch_test(test_file__write_all_names_the_reason),
-        scratch_test(test_file__read_at_and_write_at_keep_their_place),
         scratch_test(test_file__write_at_meets_a_limit),
         scratch_test(test_file__above_standard_leaves_the_standard_streams_alone),
         scratch_test(test_file__load_respects_the_limit),
@@ -454,6 +491,9 @@ int main(void)
         scratch_test(test_file__copy),
         scratch_test(test_file__copy_notices_a_shorter_file),
         scratch_test(test_file__copy_by_hand),
+        scratch_test(test_file__at_an_offset),
+        scratch_test(test_file__is_the_same_until_it_changes),
+        scratch_test(test_file__above_the_standard_streams),
         scratch_test(test_file__make_dirs),
         scratch_test(test_file__make_dirs_meets_a_file),
         scratch_test(test_file__sync_parent),

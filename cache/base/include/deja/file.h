@@ -16,11 +16,15 @@ DEJA_API int deja_file_write_all(int fd, const void *data, size_t len, const cha
 /* pread(2) until all `len` bytes are there or the file ends: how many, or -1 with errno. */
 DEJA_API ssize_t deja_file_read_at(int fd, void *data, size_t len, uint64_t offset);
 
-/* pwrite(2) until all is written. 0, or -1 with errno; a part may have been written then. */
-DEJA_API int deja_file_write_at(int fd, const void *data, size_t len, uint64_t offset);
+/* pwrite(2) until all is written. After a failure a part may have been written. */
+DEJA_API int deja_file_write_at(int fd, const void *data, size_t len, uint64_t offset, const char *path,
+                                deja_error *err);
 
-/* Moves a descriptor that was just opened above the standard streams, which may be closed in this process.
- * Takes `fd`; -1 stays -1. The descriptor, or -1 with errno. */
+/* 1 when both stat data are those of one file that did not change between them. */
+DEJA_API int deja_file_same(const struct stat *a, const struct stat *b);
+
+/* Moves a new descriptor (taken; negative: nothing happens) above 2, as a program may run with its standard
+ * streams closed. -1 and errno when there is none left. */
 DEJA_API int deja_file_above_standard(int fd);
 
 /* The whole file appended to `b`. DEJA_ELIMIT when it has more than `limit` bytes; a directory is DEJA_ETYPE.
@@ -55,9 +59,9 @@ DEJA_API int deja_file_link(int fd, int dirfd, const char *path, deja_error *err
 /*
  * Copies `len` bytes from offset 0 of `from` to `to` (both at offset 0 afterwards undefined): reflink where
  * the file system has it (FICLONE), else copy_file_range(2), else read and write. DEJA_ECHANGED when `from`
- * ended early.
+ * ended early. `path` is that of `to`, for the message.
  */
-DEJA_API int deja_file_copy(int from, int to, uint64_t len, deja_error *err);
+DEJA_API int deja_file_copy(int from, int to, uint64_t len, const char *path, deja_error *err);
 
 /*
  * Lexical normalisation (no file system access): "a//b/./c/../d" -> "a/b/d", "../x" stays, "" -> ".", a

@@ -19,6 +19,14 @@
 #define FOLDER_PATH   sizeof "blobs/ab"
 #define TRIES         8 /* rounds of finding a blob that is gone, or there, a moment later */
 
+/* Returns `code`, and where that is a failure its text says which cache. */
+static int in_cache(const struct folder *f, int code, deja_error *err)
+{
+    if (code < 0)
+        deja_fail_in(err, "the cache '%s'", f->path);
+    return code;
+}
+
 static int open_blob(const struct folder *f, const char *path)
 {
     int fd;
@@ -111,7 +119,7 @@ static int open_checked(deja_cache *c, const deja_content *content, uint64_t *re
     if (fd == DEJA_ECORRUPT)
         cache_warn(c, CACHE_WARN_BLOB, "'%s/%s' is damaged: what it holds will be made again", c->folder.path,
                    path);
-    return fd;
+    return in_cache(&c->folder, fd, err);
 }
 
 static int sync_parent(deja_cache *c, const char *path, deja_error *err)
@@ -124,7 +132,7 @@ static int make_folder(deja_cache *c, const char *name, deja_error *err)
 {
     if (mkdirat(c->folder.fd, name, 0700) == 0)
         return 1;
-    return errno == EEXIST ? 0 : deja_fail_errno(err, "make '%s/%s'", c->folder.path, name);
+    return errno == EEXIST ? 0 : deja_fail_errno(err, "make '%s'", name);
 }
 
 /* Every folder that is there before "blobs" is synced is known to stay. */
@@ -181,6 +189,38 @@ static int name_stage(deja_cache *c, int fd, const deja_content *content, const 
     return r;
 }
 
+static int remove_blob(const struct folder *f, const char *path, deja_error *err)
+{
+    return unlinkat(f->fd, path, 0) && errno != ENOENT ? deja_fail_errno(err, "remove '%s'", path) : 0;
+}
+
+static int publish(deja_cache *c, int fd, const deja_content *content, deja_error *err)
+{
+    char path[BLOB_PATH];
+    uint64_t seen;
+    blob_path(&content->hash, path);
+    for (int i = 0; i < TRIES; i++) {
+        DEJA_AUTO_CLOSE int there = open_sound(c, content, path, &seen, err);
+        if (there >= 0) {
+            /* Its maker may not have come to that yet. */
+            int r = settle_folder(c, &content->hash, path, err);
+            return r ? r : sync_parent(c, path, err);
+        }
+        if (there == DEJA_ECORRUPT) {
+            cache_warn(c, CACHE_WARN_BLOB, "'%s/%s' was damaged and is replaced", c->folder.path, path);
+            int r = remove_blob(&c->folder, path, err);
+            if (r)
+                return r;
+        } else if (there != DEJA_ENOTFOUND) {
+            return there;
+        }
+        int r = name_stage(c, fd, content, path, err);
+        if (r != DEJA_EEXIST)
+            return r;
+    }
+    return deja_fail(err, DEJA_EBUSY, "blob '%s' comes and goes", path);
+}
+
 static int read_folder(DIR *dir, unsigned n, int (*each)(void *context, const deja_hash *hash), void *context)
 {
     struct dirent *entry;
@@ -209,11 +249,13 @@ int blob_stage(const struct folder *f, deja_error *err)
     deja_error local;
     err = err ? err : &local;
     int fd = deja_file_unnamed(f->fd, "blobs", err);
-    if (fd != DEJA_ENOTFOUND)
-        return fd;
-    if (mkdirat(f->fd, "blobs", 0700) && errno != EEXIST)
-        return deja_fail_errno(err, "make '%s/blobs'", f->path);
-    return deja_file_unnamed(f->fd, "blobs", err);
+    if (fd == DEJA_ENOTFOUND) {
+        if (mkdirat(f->fd, "blobs", 0700) && errno != EEXIST)
+            fd = deja_fail_errno(err, "make 'blobs'");
+        else
+            fd = deja_file_unnamed(f->fd, "blobs", err);
+    }
+    return in_cache(f, fd, err);
 }
 
 int blob_present(const struct folder *f, const deja_hash *hash, uint64_t size)
@@ -260,48 +302,25 @@ int blob_open_seen(deja_cache *c, const deja_content *content, uint64_t seen, de
     blob_path(&content->hash, path);
     DEJA_AUTO_CLOSE int fd = open_blob(&c->folder, path);
     if (fd < 0 || fstat(fd, &st))
-        return deja_fail_errno(err, "open blob '%s'", path);
+        return in_cache(&c->folder, deja_fail_errno(err, "open blob '%s'", path), err);
     if (mark_of(&st) != seen)
-        return deja_fail(err, DEJA_ENOTFOUND, "blob '%s' is another one by now", path);
+        return in_cache(&c->folder, deja_fail(err, DEJA_ENOTFOUND, "blob '%s' is another one by now", path),
+                        err);
     return deja_take_fd(fd);
 }
 
 int blob_publish(deja_cache *c, int fd, const deja_content *content, deja_error *err)
 {
-    char path[BLOB_PATH];
-    uint64_t seen;
     deja_error local;
     err = err ? err : &local;
-    blob_path(&content->hash, path);
-    for (int i = 0; i < TRIES; i++) {
-        DEJA_AUTO_CLOSE int there = open_sound(c, content, path, &seen, err);
-        if (there >= 0) {
-            /* Its maker may not have come to that yet. */
-            int r = settle_folder(c, &content->hash, path, err);
-            return r ? r : sync_parent(c, path, err);
-        }
-        if (there == DEJA_ECORRUPT) {
-            cache_warn(c, CACHE_WARN_BLOB, "'%s/%s' was damaged and is replaced", c->folder.path, path);
-            int r = blob_remove(&c->folder, &content->hash, err);
-            if (r)
-                return r;
-        } else if (there != DEJA_ENOTFOUND) {
-            return there;
-        }
-        int r = name_stage(c, fd, content, path, err);
-        if (r != DEJA_EEXIST)
-            return r;
-    }
-    return deja_fail(err, DEJA_EBUSY, "blob '%s' comes and goes", path);
+    return in_cache(&c->folder, publish(c, fd, content, err), err);
 }
 
 int blob_remove(const struct folder *f, const deja_hash *hash, deja_error *err)
 {
     char path[BLOB_PATH];
     blob_path(hash, path);
-    if (unlinkat(f->fd, path, 0) && errno != ENOENT)
-        return deja_fail_errno(err, "remove '%s/%s'", f->path, path);
-    return 0;
+    return in_cache(f, remove_blob(f, path, err), err);
 }
 
 int blob_each(const struct folder *f, unsigned n, int (*each)(void *context, const deja_hash *hash),

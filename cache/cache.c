@@ -65,9 +65,10 @@ static int make_db(deja_cache *c, deja_error *err)
         r = db_make(deja_buffer_string(&path), db_flags(c), err);
     if (!r)
         r = name_new(&c->folder, err);
-    if (r)
+    if (r) {
         (void)remove_new(&c->folder, NULL);
-    else if (c->folder.network)
+        deja_fail_in(err, "make the cache '%s'", c->folder.path);
+    } else if (c->folder.network)
         cache_warn(c, CACHE_WARN_NETWORK,
                    "the cache '%s' is on a network file system: continuing with a slower kind of journal",
                    c->folder.path);

@@ -75,6 +75,8 @@ int deja_cache_lookup(deja_cache *c, deja_lookup *items, size_t count, deja_erro
         r = look_all_up(c, items, count, err);
     if (r == DEJA_ECORRUPT)
         r = cache_renew_db(c, &c->db, err); /* what was found before is sound; the rest are misses */
+    if (r)
+        deja_fail_in(err, "look up in '%s'", c->folder.path);
     if (c->trace)
         deja_trace_region(c->trace, "lookup", c->folder.path, began);
     return r;

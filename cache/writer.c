@@ -157,6 +157,8 @@ static void commit_group(writer *w, writer_item *group)
     deja_error error = {0};
     int64_t began = w->cache->trace ? deja_monotonic_ns(NULL) : 0;
     int r = commit(w, group, &error);
+    if (r)
+        deja_fail_in(&error, "the cache '%s'", w->cache->folder.path);
     if (w->cache->trace)
         deja_trace_region(w->cache->trace, "commit", w->cache->folder.path, began);
     while (group) {

@@ -78,8 +78,8 @@ int run_folder_tell(const run_folder *f, const flow_totals *t, int64_t now_ns, d
         ;
     if (n == (ssize_t)sizeof state)
         return 0;
-    return n < 0 ? deja_fail_errno(err, "write 'state'")
-                 : deja_fail(err, DEJA_EFULL, "write 'state': ended early");
+    return n < 0 ? deja_fail_errno(err, "write '%s/%s/state'", f->runs, f->id)
+                 : deja_fail(err, DEJA_EFULL, "write '%s/%s/state': ended early", f->runs, f->id);
 }
 
 int run_folder_live(run_folder *f, deja_error *err)

@@ -69,6 +69,11 @@ ran() {
     [ "$count" = "$2" ] || fault "$case, $1: $count jobs ran, not $2"
 }
 
+# names_the_cache NAME: every warning says which cache it speaks of.
+names_the_cache() {
+    ! grep 'warning' "$scratch/$1.err" | grep -v "'$scratch/cache['/]" || fault "$case, $1: no path in the message"
+}
+
 all_is_well() {
     run after
     expect after 0 ''
@@ -130,6 +135,7 @@ full-disk) # room for the database and a few of the results
     mount -t tmpfs -o size=1500k,mode=700 tmpfs "$mounted"
     run trouble
     expect trouble 3 'space'
+    names_the_cache trouble
     ran trouble 12
     mount -o remount,size=50m "$mounted"
     all_is_well
@@ -139,6 +145,7 @@ full-from-the-start)
     mount -t tmpfs -o size=4k,mode=700 tmpfs "$mounted"
     run trouble
     expect trouble 3 'space'
+    names_the_cache trouble
     mount -o remount,size=50m "$mounted"
     all_is_well
     ;;
@@ -152,7 +159,7 @@ full-batch) # the folder of the batch has no room for records; the jobs write el
     [ "$status" = 0 ] || [ "$status" = 3 ] || fault "$case: exit status $status: $(cat "$scratch/trouble.err")"
     cmp -s "$scratch/right.out" "$scratch/trouble.out" || fault "$case: another standard output"
     diff -r "$scratch/right" "$scratch/out" >/dev/null || fault "$case: other outputs"
-    grep -q 'space' "$scratch/trouble.err" || fault "$case: it says nothing of the disk: $(cat "$scratch/trouble.err")"
+    grep -q "'.*/runs/.*space" "$scratch/trouble.err" || fault "$case: it says nothing of the disk: $(cat "$scratch/trouble.err")"
     [ "$(wc -l <"$scratch/trouble.err")" -le 4 ] || fault "$case: it says too much: $(cat "$scratch/trouble.err")"
     ;;
 read-only)

@@ -126,7 +126,10 @@ static void show_text(deja_buffer *b, const deja_entry *e)
     deja_text_escape(b, e->label, strlen(e->label));
     deja_buffer_add_string(b, "\ncreated  ");
     stamp_add(b, e->created_ns);
-    deja_buffer_addf(b, "\nstatus   %d\ntook     %s, cpu %s, memory %s\n", e->exit_status, wall, cpu, rss);
+    deja_buffer_addf(b, "\nstatus   %d\ntook     %s, cpu %s", e->exit_status, wall, cpu);
+    if (e->peak_rss_bytes) /* 0: unknown */
+        deja_buffer_addf(b, ", memory %s", rss);
+    deja_buffer_add_char(b, '\n');
     add_stream(b, "stdout", &e->out);
     add_stream(b, "stderr", &e->err);
     add_outputs(b, e);

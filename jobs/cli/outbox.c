@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 enum {
     COLUMNS = 80,            /* of a terminal that does not say */
@@ -278,6 +279,12 @@ void outbox_line(outbox *o, const char *text, size_t len)
 int outbox_terminal(const outbox *o)
 {
     return o->err.terminal;
+}
+
+int outbox_foreground(const outbox *o)
+{
+    pid_t group = tcgetpgrp(o->err.fd);
+    return group < 0 || group == getpgrp(); /* negative: not the terminal that controls us */
 }
 
 size_t outbox_columns(const outbox *o)

@@ -47,6 +47,9 @@ void outbox_line(outbox *o, const char *text, size_t len);
 /* 1 when standard error is a terminal. */
 int outbox_terminal(const outbox *o);
 
+/* 0 when that terminal belongs to another group of processes: we run in the background. */
+int outbox_foreground(const outbox *o);
+
 /* Columns of its window, 80 where it does not say. */
 size_t outbox_columns(const outbox *o);
 

@@ -144,27 +144,39 @@ void progress_resize(progress *p)
         p->next_ns = 0;
 }
 
+/* In the background it would be drawn over what the user types. */
+static void draw(progress *p, progress_line *l, const char *longest)
+{
+    DEJA_AUTO_BUFFER deja_buffer b = {0};
+    if (!outbox_foreground(p->box))
+        return;
+    l->longest = longest;
+    l->color = p->color;
+    l->columns = p->columns > 1 ? p->columns - 1 : 1; /* in the last one some terminals go to the next line */
+    progress_format(&b, l);
+    outbox_status(p->box, b.failed ? NULL : deja_buffer_string(&b));
+    p->drawn = 1;
+}
+
+static void say_plain(progress *p, const progress_line *l)
+{
+    DEJA_AUTO_BUFFER deja_buffer b = {0};
+    deja_buffer_add_string(&b, "deja: ");
+    progress_format(&b, l);
+    deja_buffer_add_char(&b, '\n');
+    if (!b.failed)
+        outbox_line(p->box, b.data, b.len);
+}
+
 void progress_tick(progress *p, const flow_totals *t, const char *longest, int64_t now_ns)
 {
     if (now_ns < p->next_ns)
         return;
-    DEJA_AUTO_BUFFER deja_buffer b = {0};
     progress_line l = {.totals = t, .slots = p->slots, .elapsed_ns = now_ns - p->start_ns};
-    if (p->terminal) {
-        l.longest = longest;
-        l.color = p->color;
-        l.columns = p->columns > 1 ? p->columns - 1
-                                   : 1; /* the last column would make some terminals go to the next line */
-        progress_format(&b, &l);
-        outbox_status(p->box, b.failed ? NULL : deja_buffer_string(&b));
-        p->drawn = 1;
-    } else {
-        deja_buffer_add_string(&b, "deja: ");
-        progress_format(&b, &l);
-        deja_buffer_add_char(&b, '\n');
-        if (!b.failed)
-            outbox_line(p->box, b.data, b.len);
-    }
+    if (p->terminal)
+        draw(p, &l, longest);
+    else
+        say_plain(p, &l);
     p->next_ns = now_ns + (p->terminal ? DRAW_MS : PLAIN_MS) * DEJA_MS_NS;
 }
 

@@ -1,8 +1,8 @@
 #ifndef PROGRESS_H
 #define PROGRESS_H
 /*
- * How far a run is: one line on a terminal, redrawn at most ten times a second; elsewhere a line every ten
- * seconds; a summary at the end. One thread.
+ * How far a run is: one line on a terminal while we are in its foreground, redrawn at most ten times a
+ * second; elsewhere a line every ten seconds; a summary at the end. One thread.
  */
 #include "outbox.h"
 

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <pty.h>
 #include <sys/ioctl.h>
+#include <sys/wait.h>
 #include <termios.h>
 
 enum { PIPE_BYTES = 65536 }; /* what a pipe takes, see pipe(7) */
@@ -335,6 +336,40 @@ static void test_outbox__an_unfinished_line_is_not_overwritten(void **state)
     terminal_close(&t);
 }
 
+/* Exit status of a child: 0 when `expected` is what outbox_foreground says in a group of its own or not. */
+static int foreground_in_child(const outbox *box, int own_group, int expected)
+{
+    int status;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        if (own_group)
+            setpgid(0, 0);
+        _exit(outbox_foreground(box) != expected);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return status;
+}
+
+static void test_outbox__the_background_is_told_from_the_foreground(void **state)
+{
+    (void)state;
+    terminal t;
+    int status;
+    terminal_open(&t);
+    assert_int_equal(outbox_foreground(t.box), 1); /* no terminal of ours */
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        if (setsid() < 0 || ioctl(t.slave, TIOCSCTTY, 0))
+            _exit(2);
+        _exit(foreground_in_child(t.box, 0, 1) || foreground_in_child(t.box, 1, 0));
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    terminal_close(&t);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
 
 int main(void)
@@ -353,6 +388,7 @@ int main(void)
         CASE(test_outbox__bytes_that_cannot_be_had_are_nothing),
         CASE(test_outbox__the_status_line_gives_way_to_everything_else),
         CASE(test_outbox__an_unfinished_line_is_not_overwritten),
+        CASE(test_outbox__the_background_is_told_from_the_foreground),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

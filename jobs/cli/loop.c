@@ -6,6 +6,8 @@ static void end_by(loop *l, int sig)
     l->ends++;
     if (!l->ended_by)
         l->ended_by = sig;
+    if (l->ending)
+        l->ending(l->context);
     flow_signal(l->flow, sig == SIGPIPE ? SIGTERM : sig);
 }
 

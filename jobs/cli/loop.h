@@ -15,6 +15,7 @@ typedef struct loop {
     int (*wait_ms)(void *context);   /* how long it may wait until the next tick; -1: for ever */
     void (*resized)(void *context);  /* the window changed or is ours again; NULL allowed */
     void (*stopping)(void *context); /* before the program is stopped; NULL allowed */
+    void (*ending)(void *context);   /* a signal ends the run, which takes a while; NULL allowed */
     void *context;
     unsigned ends; /* such signals so far; private */
     int ended_by;  /* result: the signal that ended the run, SIGPIPE when nobody reads our output, 0 */

@@ -112,6 +112,10 @@ void progress_format(deja_buffer *b, const progress_line *p)
     add_part(&l, NULL, text);
     snprintf(text, sizeof text, ", %" PRIu64 " failed", t->failed);
     add_part(&l, p->color && t->failed ? RED : NULL, text);
+    if (p->ending) {
+        add_part(&l, NULL, ", ending (Ctrl-C kills at once)");
+        return;
+    }
     add_rate(&l, p);
     if (p->longest)
         add_name(&l, p->longest);
@@ -152,6 +156,7 @@ static void draw(progress *p, progress_line *l, const char *longest)
         return;
     l->longest = longest;
     l->color = p->color;
+    l->ending = p->ending;
     l->columns = p->columns > 1 ? p->columns - 1 : 1; /* in the last one some terminals go to the next line */
     progress_format(&b, l);
     outbox_status(p->box, b.failed ? NULL : deja_buffer_string(&b));
@@ -166,6 +171,13 @@ static void say_plain(progress *p, const progress_line *l)
     deja_buffer_add_char(&b, '\n');
     if (!b.failed)
         outbox_line(p->box, b.data, b.len);
+}
+
+void progress_ending(progress *p)
+{
+    p->ending = 1;
+    if (p->drawn)
+        p->next_ns = 0;
 }
 
 void progress_tick(progress *p, const flow_totals *t, const char *longest, int64_t now_ns)

@@ -15,6 +15,7 @@ typedef struct progress {
     int64_t start_ns; /* monotonic, like those below */
     int64_t next_ns;  /* when the next line is due */
     int drawn;        /* a status line is shown */
+    int ending;       /* a signal ends the run */
 } progress;
 
 /* `now_ns` is monotonic. Looks at TERM, NO_COLOR and the window. */
@@ -25,6 +26,9 @@ void progress_tick(progress *p, const flow_totals *t, const char *longest, int64
 
 /* The window changed, or the terminal shows something else. */
 void progress_resize(progress *p);
+
+/* The run is being ended by a signal: the line says so from now on. */
+void progress_ending(progress *p);
 
 /* Milliseconds until progress_tick has something to do. */
 int progress_wait_ms(const progress *p, int64_t now_ns);
@@ -40,6 +44,7 @@ typedef struct progress_line {
     int64_t elapsed_ns;
     size_t columns; /* at most so wide; 0: as wide as it is */
     int color;
+    int ending; /* says how to end it at once, in the place of rate, ETA and name */
 } progress_line;
 void progress_format(deja_buffer *b, const progress_line *line);
 

@@ -258,6 +258,13 @@ void report_stopping(void *context)
     outbox_pump(r->box);
 }
 
+void report_ending(void *context)
+{
+    report *r = context;
+    if (r->options.show_progress)
+        progress_ending(&r->progress);
+}
+
 static void end_with_summary(report *r, const flow_totals *t, int exit_status)
 {
     int64_t elapsed = deja_monotonic_ns(NULL) - r->start_ns;

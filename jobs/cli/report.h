@@ -46,6 +46,7 @@ void report_tick(void *context);
 int report_wait_ms(void *context);
 void report_resized(void *context);
 void report_stopping(void *context);
+void report_ending(void *context);
 
 /* Says a line, as an event too with --json. */
 void report_say(report *r, const char *format, ...) __attribute__((format(printf, 2, 3)));

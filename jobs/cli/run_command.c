@@ -288,6 +288,7 @@ static int go(run *r)
               .wait_ms = report_wait_ms,
               .resized = report_resized,
               .stopping = report_stopping,
+              .ending = report_ending,
               .context = &r->report};
     flow_totals t;
     deja_error err;

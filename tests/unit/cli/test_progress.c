@@ -183,6 +183,28 @@ static void test_progress__the_line_follows_the_window(void **state)
     close(master);
 }
 
+static void test_progress__a_run_that_is_being_ended_says_so(void **state)
+{
+    (void)state;
+    int master;
+    outbox *box;
+    progress line;
+    struct winsize size = {.ws_col = 80, .ws_row = 5};
+    int slave = open_terminal(&master, &box);
+    assert_int_equal(ioctl(slave, TIOCSWINSZ, &size), 0);
+    assert_int_equal(setenv("TERM", "xterm", 1), 0);
+    assert_int_equal(setenv("NO_COLOR", "1", 1), 0);
+    progress_begin(&line, box, 2, 0);
+    progress_tick(&line, &some, "a", DEJA_S_NS);
+    expect_on(master, box, "\r100/1000, 50 hits, 2 running, 1 failed, 100/s, ETA 7m 30s, a\033[K");
+    progress_ending(&line);
+    progress_tick(&line, &some, "a", DEJA_S_NS + 1);
+    expect_on(master, box, "\r100/1000, 50 hits, 2 running, 1 failed, ending (Ctrl-C kills at once)\033[K");
+    outbox_close(box);
+    close(slave);
+    close(master);
+}
+
 static void test_progress__a_dumb_terminal_gets_plain_lines(void **state)
 {
     (void)state;
@@ -224,6 +246,7 @@ int main(void)
         CASE(test_progress__elsewhere_a_line_comes_every_ten_seconds),
         CASE(test_progress__on_a_terminal_it_draws_at_most_ten_times_a_second),
         CASE(test_progress__the_line_follows_the_window),
+        CASE(test_progress__a_run_that_is_being_ended_says_so),
         CASE(test_progress__a_dumb_terminal_gets_plain_lines),
         CASE(test_progress__it_says_when_it_wants_to_be_asked_again),
     };

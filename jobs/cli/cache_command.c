@@ -299,7 +299,10 @@ static int fail_unknown(const char *name)
     for (const command *c = commands; c->args; c++)
         names[n++] = c->args->name + strlen("cache ");
     const char *near = deja_text_nearest(name, names, n);
-    if (near)
+    if (name[0] == '-')
+        deja_fail(&err, DEJA_EINVAL, "'%s' before a command: options go behind stats, ls, show or clear",
+                  name);
+    else if (near)
         deja_fail(&err, DEJA_EINVAL, "unknown command 'cache %s', did you mean 'cache %s'?", name, near);
     else
         deja_fail(&err, DEJA_EINVAL, "unknown command 'cache %s'", name);

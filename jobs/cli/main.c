@@ -93,7 +93,8 @@ static int fail_option(const char *option)
     if (near)
         deja_fail(&err, DEJA_EINVAL, "unknown option '%s', did you mean '%s'?", option, near);
     else
-        deja_fail(&err, DEJA_EINVAL, "unknown option '%s'", option);
+        deja_fail(&err, DEJA_EINVAL, "unknown option '%s' before a command: those of a command go behind it",
+                  option);
     say_usage("", &err);
     return EXIT_USAGE;
 }

@@ -10,11 +10,14 @@ typedef struct reserved {
 } reserved;
 
 static const reserved reserved_words[] = {
-    {"!", SHELL_BEGINS},     {"[[", SHELL_COND},      {"case", SHELL_CASE},   {"coproc", SHELL_COPROC},
-    {"do", SHELL_BEGINS},    {"done", SHELL_BEGINS},  {"elif", SHELL_BEGINS}, {"else", SHELL_BEGINS},
-    {"esac", SHELL_ESAC},    {"fi", SHELL_BEGINS},    {"for", SHELL_FOR},     {"function", SHELL_FUNCTION},
-    {"if", SHELL_BEGINS},    {"select", SHELL_FOR},   {"then", SHELL_BEGINS}, {"time", SHELL_BEGINS},
-    {"until", SHELL_BEGINS}, {"while", SHELL_BEGINS}, {"{", SHELL_BEGINS},    {"}", SHELL_BEGINS},
+    {"!", SHELL_BEGINS},          {"[[", SHELL_COND},      {"case", SHELL_CASE},
+    {"coproc", SHELL_COPROC},     {"do", SHELL_BEGINS},    {"done", SHELL_BEGINS},
+    {"elif", SHELL_BEGINS},       {"else", SHELL_BEGINS},  {"esac", SHELL_ESAC},
+    {"fi", SHELL_BEGINS},         {"for", SHELL_FOR},      {"foreach", SHELL_ZSH_LOOP},
+    {"function", SHELL_FUNCTION}, {"if", SHELL_BEGINS},    {"repeat", SHELL_ZSH_LOOP},
+    {"select", SHELL_FOR},        {"then", SHELL_BEGINS},  {"time", SHELL_TIME},
+    {"until", SHELL_BEGINS},      {"while", SHELL_BEGINS}, {"{", SHELL_BEGINS},
+    {"}", SHELL_BEGINS},
 };
 
 typedef struct ruled {
@@ -23,18 +26,31 @@ typedef struct ruled {
 } ruled;
 
 static const ruled rules[] = {
-    {"[", SHELL_RULE_TEST},          {"declare", SHELL_RULE_DECLARE}, {"eval", SHELL_RULE_EVALUATES},
-    {"export", SHELL_RULE_EXPORT},   {"float", SHELL_RULE_DECLARE},   {"getopts", SHELL_RULE_NAMES},
-    {"integer", SHELL_RULE_DECLARE}, {"let", SHELL_RULE_EVALUATES},   {"local", SHELL_RULE_DECLARE},
-    {"mapfile", SHELL_RULE_NAMES},   {"nameref", SHELL_RULE_DECLARE}, {"printf", SHELL_RULE_PRINTF},
-    {"read", SHELL_RULE_NAMES},      {"readarray", SHELL_RULE_NAMES}, {"readonly", SHELL_RULE_EXPORT},
-    {"test", SHELL_RULE_TEST},       {"trap", SHELL_RULE_EVALUATES},  {"typeset", SHELL_RULE_DECLARE},
-    {"unset", SHELL_RULE_NAMES},     {"wait", SHELL_RULE_NAMES},
+    {"-", SHELL_RULE_MODIFIER},         {"[", SHELL_RULE_TEST},
+    {"alias", SHELL_RULE_EVALUATES},    {"bind", SHELL_RULE_EVALUATES},
+    {"builtin", SHELL_RULE_MODIFIER},   {"command", SHELL_RULE_MODIFIER},
+    {"compgen", SHELL_RULE_EVALUATES},  {"complete", SHELL_RULE_EVALUATES},
+    {"declare", SHELL_RULE_DECLARE},    {"emulate", SHELL_RULE_EVALUATES},
+    {"eval", SHELL_RULE_EVALUATES},     {"exec", SHELL_RULE_MODIFIER},
+    {"export", SHELL_RULE_EXPORT},      {"fc", SHELL_RULE_EVALUATES},
+    {"float", SHELL_RULE_DECLARE},      {"getln", SHELL_RULE_NAMES},
+    {"getopts", SHELL_RULE_NAMES},      {"integer", SHELL_RULE_DECLARE},
+    {"let", SHELL_RULE_EVALUATES},      {"local", SHELL_RULE_DECLARE},
+    {"mapfile", SHELL_RULE_NAMES},      {"nameref", SHELL_RULE_DECLARE},
+    {"nocorrect", SHELL_RULE_MODIFIER}, {"noglob", SHELL_RULE_MODIFIER},
+    {"print", SHELL_RULE_PRINT},        {"printf", SHELL_RULE_PRINTF},
+    {"private", SHELL_RULE_DECLARE},    {"read", SHELL_RULE_NAMES},
+    {"readarray", SHELL_RULE_NAMES},    {"readonly", SHELL_RULE_EXPORT},
+    {"sched", SHELL_RULE_EVALUATES},    {"set", SHELL_RULE_SET},
+    {"test", SHELL_RULE_TEST},          {"trap", SHELL_RULE_EVALUATES},
+    {"typeset", SHELL_RULE_DECLARE},    {"unset", SHELL_RULE_NAMES},
+    {"vared", SHELL_RULE_NAMES},        {"wait", SHELL_RULE_NAMES},
+    {"zparseopts", SHELL_RULE_NAMES},
 };
 
-static const char *const evaluated[] = {"BASH_ENV", "HISTCMD", "LINENO", "OPTIND", "PROMPT_COMMAND",
-                                        "PS0",      "PS1",     "PS2",    "PS4",    "RANDOM",
-                                        "SECONDS",  "SRANDOM"};
+static const char *const evaluated[] = {"BASH_ENV",       "ENV",     "HISTCMD", "LINENO", "OPTIND",
+                                        "PROMPT_COMMAND", "PS0",     "PS1",     "PS2",    "PS4",
+                                        "RANDOM",         "SECONDS", "SRANDOM"};
 
 /* `compgen -b` and `compgen -k` of bash 5.2, the builtins of dash and busybox besides, and names that
    start-up files make aliases or functions of nowhere else than in an interactive shell are left out. */

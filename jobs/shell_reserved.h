@@ -9,24 +9,29 @@
 
 typedef enum shell_reserved {
     SHELL_NOT_RESERVED,
-    SHELL_BEGINS, /* if then else elif fi while until do done { } ! time: a command may follow */
+    SHELL_BEGINS, /* if then else elif fi while until do done { } !: a command may follow */
+    SHELL_TIME,   /* the same after options */
     SHELL_CASE,
     SHELL_ESAC,
     SHELL_COND, /* [[ */
     SHELL_FOR,  /* for, select */
     SHELL_FUNCTION,
     SHELL_COPROC,
+    SHELL_ZSH_LOOP, /* repeat, foreach: of zsh only */
 } shell_reserved;
 
 /* Builtins that do more with their words than take them as text. */
 typedef enum shell_rule {
     SHELL_RULE_NONE,
-    SHELL_RULE_EVALUATES, /* eval let trap */
+    SHELL_RULE_MODIFIER,  /* command builtin exec ...: the name of a command follows, after options */
+    SHELL_RULE_EVALUATES, /* eval let trap alias ... */
     SHELL_RULE_NAMES,     /* read unset ...: words name variables, whose subscripts are evaluated */
     SHELL_RULE_DECLARE,   /* declare local ...: '(...)' as value is evaluated */
     SHELL_RULE_EXPORT,    /* export readonly: the same with options */
     SHELL_RULE_TEST,
     SHELL_RULE_PRINTF,
+    SHELL_RULE_PRINT, /* of ksh and zsh: -P expands its words, -v names a variable */
+    SHELL_RULE_SET,   /* of ksh and zsh: -A names a variable */
 } shell_rule;
 
 shell_reserved shell_reserved_word(const char *word, size_t len);

@@ -70,7 +70,7 @@ void walk_begin_command(walk_frame *f)
 {
     f->pos = POS_KEYWORD;
     f->rule = SHELL_RULE_NONE;
-    f->redirect = f->dash_v = f->options = 0;
+    f->redirect = f->dash_v = f->options = f->operands = f->modified = 0;
     f->value = 0;
     f->arithmetic = 0;
 }

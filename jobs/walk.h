@@ -37,6 +37,7 @@ typedef enum walk_kind {
 typedef enum walk_pos {
     POS_KEYWORD, /* the first word: reserved words count */
     POS_UNSURE,  /* the first word after an assignment or the like: they perhaps count */
+    POS_COMMAND, /* the first word if those before it expand to nothing: they do not count */
     POS_ARG,
     POS_FOR_NAME,
     POS_FOR_IN,
@@ -59,7 +60,9 @@ typedef struct walk_frame {
     unsigned redirect : 1;   /* the next word is the target of a redirection */
     unsigned duplicate : 1;  /* ... of >& or <& */
     unsigned dash_v : 1;     /* the word before is -v: a name follows */
-    unsigned options : 1;    /* the command has options */
+    unsigned modified : 1;   /* the word before is time, command or the like: its options may follow */
+    unsigned options : 1;    /* the command has options (print: -P) */
+    unsigned operands : 1;   /* of printf, print and set: no more options follow */
     unsigned arithmetic : 1; /* the clause compares numbers */
     unsigned pattern : 1;    /* CASE: something of the pattern was seen */
     unsigned quoted : 1;     /* BRACE, ARITH: inside double quotes */

@@ -13,11 +13,25 @@ static const char *refused_assignment(const walk *w, const walk_frame *f)
     return NULL;
 }
 
+/* 1 when the value at hand may be an option, or part of one: that of printf, print or set names a variable.
+ */
+static int may_be_option(const walk *w, const walk_frame *f)
+{
+    if (f->operands)
+        return 0;
+    size_t begin = f->in_word ? f->word : w->i;
+    while (begin < w->i && walk_one_of(w->flat[begin], "\"'\\"))
+        begin++;
+    return begin == w->i || walk_one_of(w->flat[begin], "-+$`");
+}
+
 static const char *refused_argument(const walk *w, const walk_frame *f)
 {
     switch (f->rule) {
     case SHELL_RULE_EVALUATES:
-        return "into the words of eval, let or trap, which evaluate it again, even by way of a variable";
+        return "into the words of eval, let, trap, alias or the like, which evaluate it again, even by way "
+               "of "
+               "a variable";
     case SHELL_RULE_NAMES:
     case SHELL_RULE_DECLARE:
         return "into the words of this builtin, which takes variable names; assign with a plain x=${{ ... }}";
@@ -32,7 +46,14 @@ static const char *refused_argument(const walk *w, const walk_frame *f)
             return "beside a comparison of numbers, which this shell evaluates";
         return NULL;
     case SHELL_RULE_PRINTF:
-        return f->dash_v ? "after -v, where a variable's name is expected" : NULL;
+    case SHELL_RULE_PRINT:
+    case SHELL_RULE_SET:
+        if (f->dash_v)
+            return "after -v, where a variable's name is expected";
+        if (f->options)
+            return "into the words of 'print -P', which expands them";
+        return may_be_option(w, f) ? "where an option may stand; write a format, or '--', before it" : NULL;
+    case SHELL_RULE_MODIFIER:
     case SHELL_RULE_NONE:
         break;
     }
@@ -69,6 +90,8 @@ static const char *refused_here(walk *w)
                    "expr";
         if (f->no_value)
             return "inside '$\"...\"'";
+        if (f->kind == WALK_PATTERN && w->family == SHELL_ZSH && walk_context_of(w)->kind != WALK_COND)
+            return "into parentheses behind a pattern, which this shell may evaluate";
         if (f->redirect && f->duplicate)
             return "after '>&' or '<&', whose word bash expands once more, quoted or not; use '>'";
     }

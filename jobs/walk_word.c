@@ -58,30 +58,8 @@ static void end_condition_word(walk *w, walk_frame *f)
         note_comparison(w, condition);
 }
 
-/* An option of declare, export and the like. Those that give a variable a type make later assignments
- * evaluate. */
-static void end_option(walk *w, walk_frame *f)
-{
-    f->options = !walk_word_is(w, f, "-p") && !walk_word_is(w, f, "--");
-    for (size_t i = f->word; i < w->i; i++)
-        if (!f->plain || walk_one_of(w->flat[i], "inEF"))
-            walk_lost(w, "a variable with a type");
-}
-
-static void end_argument(walk *w, walk_frame *f)
-{
-    f->dash_v = walk_word_is(w, f, "-v");
-    if (f->rule == SHELL_RULE_EXPORT && walk_is_subscript(w, f))
-        walk_lost(w, "a subscript");
-    if ((f->rule == SHELL_RULE_EXPORT || f->rule == SHELL_RULE_DECLARE) &&
-        walk_one_of(w->flat[f->word], "-+"))
-        end_option(w, f);
-    if (f->rule == SHELL_RULE_TEST && w->family == SHELL_KSH && is_number_comparison(w, f))
-        note_comparison(w, f);
-}
-
-/* The name of a command with its quotes taken away, "" when that is too long to be one that matters. */
-static void command_name(const walk *w, const walk_frame *f, char name[16])
+/* A word with its quotes taken away, "" when that is too long to be one that matters. */
+static void plain_word(const walk *w, const walk_frame *f, char name[16])
 {
     size_t n = 0;
     for (size_t i = f->word; i < w->i; i++) {
@@ -96,12 +74,81 @@ static void command_name(const walk *w, const walk_frame *f, char name[16])
     name[n] = 0;
 }
 
+/* An option of declare, export and the like. Those that give a variable a type make later assignments
+ * evaluate. */
+static void end_option(walk *w, walk_frame *f)
+{
+    f->options = !walk_word_is(w, f, "-p") && !walk_word_is(w, f, "--");
+    for (size_t i = f->word; i < w->i; i++)
+        if (!f->plain || walk_one_of(w->flat[i], "inEF"))
+            walk_lost(w, "a variable with a type");
+}
+
+/* 1 when the word at hand has an expansion or expression in it: nobody knows what it will be. */
+static int is_expanded(const walk *w, const walk_frame *f)
+{
+    for (size_t i = f->word; i < w->i; i++)
+        if (walk_one_of(w->flat[i], "$`"))
+            return !f->plain;
+    return w->next && w->at[w->next - 1] >= f->word;
+}
+
+/* A word of printf, print or set: an option, the name behind one, or an operand. */
+static void end_option_or_operand(const walk *w, walk_frame *f)
+{
+    char word[16];
+    plain_word(w, f, word);
+    int is_name = f->dash_v;
+    f->dash_v = 0;
+    if (f->operands || is_name)
+        return;
+    if (!walk_one_of(word[0], "-+") || strcmp(word, "--") == 0 || strcmp(word, "-") == 0) {
+        f->operands = 1;
+        return;
+    }
+    size_t last = strlen(word) - 1;
+    f->dash_v = word[last] == (f->rule == SHELL_RULE_SET ? 'A' : 'v');
+    f->options |= f->rule == SHELL_RULE_PRINT && strchr(word, 'P');
+}
+
+static void end_argument(walk *w, walk_frame *f)
+{
+    if (f->rule == SHELL_RULE_PRINTF || f->rule == SHELL_RULE_PRINT || f->rule == SHELL_RULE_SET) {
+        end_option_or_operand(w, f);
+        return;
+    }
+    char word[16];
+    plain_word(w, f, word);
+    f->dash_v = strcmp(word, "-v") == 0 || strcmp(word, "-R") == 0 || is_expanded(w, f);
+    if (f->rule == SHELL_RULE_EXPORT && walk_is_subscript(w, f))
+        walk_lost(w, "a subscript");
+    if ((f->rule == SHELL_RULE_EXPORT || f->rule == SHELL_RULE_DECLARE) &&
+        walk_one_of(w->flat[f->word], "-+"))
+        end_option(w, f);
+    if (f->rule == SHELL_RULE_TEST && w->family == SHELL_KSH && is_number_comparison(w, f))
+        note_comparison(w, f);
+}
+
+/* print and set name no variables elsewhere. */
+static shell_rule rule_of(const walk *w, const char *command)
+{
+    shell_rule rule = shell_rule_of(command);
+    int only_there = rule == SHELL_RULE_PRINT || rule == SHELL_RULE_SET;
+    return only_there && w->family != SHELL_KSH && w->family != SHELL_ZSH ? SHELL_RULE_NONE : rule;
+}
+
 static void end_command_name(walk *w, walk_frame *f)
 {
     char name[16];
-    command_name(w, f, name);
-    f->rule = shell_rule_of(name);
-    f->pos = strcmp(name, "command") == 0 || strcmp(name, "builtin") == 0 ? POS_UNSURE : POS_ARG;
+    plain_word(w, f, name);
+    if (f->modified && walk_one_of(name[0], "-+")) {
+        if (strchr(name, 'a') && (w->family == SHELL_KSH || w->family == SHELL_ZSH))
+            walk_lost(w, "'exec -a'");
+        return;
+    }
+    f->rule = rule_of(w, name);
+    f->modified = f->rule == SHELL_RULE_MODIFIER;
+    f->pos = f->modified ? POS_UNSURE : is_expanded(w, f) ? POS_COMMAND : POS_ARG;
     f->value = 0;
 }
 
@@ -113,7 +160,13 @@ static int reserved_word(walk *w, walk_frame *f)
     shell_reserved r = shell_reserved_word(w->flat + f->word, w->i - f->word);
     if (r == SHELL_NOT_RESERVED)
         return 0;
-    if (f->pos == POS_UNSURE && r != SHELL_BEGINS) {
+    if (f->pos == POS_COMMAND || (r == SHELL_ZSH_LOOP && w->family != SHELL_ZSH))
+        return 0;
+    if (r == SHELL_COPROC || r == SHELL_ZSH_LOOP) {
+        walk_lost(w, "'coproc', 'repeat' or 'foreach'");
+        return 1;
+    }
+    if (f->pos == POS_UNSURE && r != SHELL_BEGINS && r != SHELL_TIME) {
         walk_lost(w, "a reserved word in an unusual place");
         return 1;
     }
@@ -140,8 +193,8 @@ static int reserved_word(walk *w, walk_frame *f)
     case SHELL_FUNCTION:
         f->pos = POS_FUNCTION_NAME;
         break;
-    case SHELL_COPROC:
-        f->pos = POS_UNSURE;
+    case SHELL_TIME:
+        f->modified = 1;
         break;
     default:
         break;
@@ -166,6 +219,7 @@ static void end_command_word(walk *w, walk_frame *f)
     switch (f->pos) {
     case POS_KEYWORD:
     case POS_UNSURE:
+    case POS_COMMAND:
         end_first_word(w, f);
         break;
     case POS_ARG:

@@ -611,6 +611,24 @@ static const refusal refusals[] = {
     {"if true; then builtin 'eval' ${{ v }}; fi", "eval"},
     {"2>&1 eval ${{ v }}", "eval"},
     {"let ${{ v }}", "let"},
+    {"command -p eval ${{ v }}", "eval"},
+    {"command -- eval ${{ v }}", "eval"},
+    {"command '-p' builtin -- eval ${{ v }}", "eval"},
+    {"command >x -p eval ${{ v }}", "eval"},
+    {"exec eval ${{ v }}", "eval"},
+    {"time -p eval ${{ v }}", "eval"},
+    {"! time -- eval ${{ v }}", "eval"},
+    {"time -p { eval ${{ v }}; }", "eval"},
+    {"$NOTHING eval ${{ v }}", "eval"},
+    {"$NOTHING ${NOTHING} eval ${{ v }}", "eval"},
+    {"$(true) eval ${{ v }}", "eval"},
+    {"`true` eval ${{ v }}", "eval"},
+    {"\"$@\" eval ${{ v }}", "eval"},
+    {"${{ list }} eval ${{ v }}", "eval"},
+    {"coproc N { eval ${{ v }}; }", "coproc"},
+    {"alias ${{ v }}", "alias"},
+    {"compgen -W ${{ v }}", "the like"},
+    {"ENV=${{ v }} sh -i", "evaluates"},
     {"trap 'rm ${{ v }}' EXIT", "trap"},
     {"declare x=${{ v }}", "plain x="},
     {"local -a x=(${{ v }})", "plain x="},
@@ -618,6 +636,16 @@ static const refusal refusals[] = {
     {"read ${{ v }}", "names"},
     {"unset 'a[${{ v }}]'", "names"},
     {"printf -v ${{ v }} x", "name"},
+    {"printf -v${{ v }} x", "option"},
+    {"printf -vx${{ v }} x", "option"},
+    {"printf '-v' ${{ v }} x", "name"},
+    {"printf ${{ v }}", "option"},
+    {"printf \"${{ v }}\\n\"", "option"},
+    {"printf $x${{ v }}", "option"},
+    {"printf -v x ${{ v }}", "option"},
+    {"[ '-v' ${{ v }} ]", "name"},
+    {"[ ${{ v }} ${{ v }} ]", "name"},
+    {"[ $x ${{ v }} ]", "name"},
     {"export ${{ v }}", "name"},
     {"export -a x=${{ v }}", "name"},
     {"case x in esac) ${{ v }}", "')'"},
@@ -663,8 +691,53 @@ static void test_shell__sh_has_more_that_is_not_sure(void **state)
     for (size_t i = 0; i < COUNT(more); i++)
         check_refusal(&more[i], sh);
     static const char *const zsh_shell[] = {"/usr/bin/zsh", "-c", NULL};
-    static const refusal of_zsh = {"echo $x[${{ v }}]", "subscript"};
-    check_refusal(&of_zsh, zsh_shell);
+    static const refusal of_zsh[] = {{"echo $x[${{ v }}]", "subscript"},
+                                     {"noglob eval ${{ v }}", "eval"},
+                                     {"exec -a x eval ${{ v }}", "exec -a"},
+                                     {"repeat 1 eval ${{ v }}", "repeat"},
+                                     {"foreach x (a) eval ${{ v }}", "foreach"},
+                                     {"emulate sh -c ${{ v }}", "the like"},
+                                     {"print -rP -- ${{ v }}", "print -P"},
+                                     {"print ${{ v }}", "option"},
+                                     {"print -v ${{ v }} x", "name"},
+                                     {"set -eA ${{ v }} x", "name"},
+                                     {"set -A x ${{ v }}", "option"},
+                                     {"getln ${{ v }}", "names"},
+                                     {"echo *(${{ v }})", "parentheses"},
+                                     {"echo x(${{ v }}|b)", "parentheses"}};
+    for (size_t i = 0; i < COUNT(of_zsh); i++)
+        check_refusal(&of_zsh[i], zsh_shell);
+}
+
+static void test_shell__a_command_of_its_own_takes_values(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"command -v ${{ v }}",
+                                        "command -p ls ${{ v }}",
+                                        "exec -a name ls ${{ v }}",
+                                        "time -p ls ${{ v }}",
+                                        "$PY x.py ${{ v }}",
+                                        "\"$TOOL\" for ${{ v }} in case ${{ v }}",
+                                        "${{ v }} if ${{ v }}",
+                                        "${{ list }} ${{ v }}",
+                                        "printf -- \"- ${{ v }}\\n\"",
+                                        "printf '%s\\n' - ${{ v }} -v ${{ v }}",
+                                        "printf -v x %s ${{ v }}",
+                                        "printf \"\\n${{ v }}\"",
+                                        "[ \"$x\" = ${{ v }} ]",
+                                        "[ $# -lt ${{ v }} -a -f \"${{ v }}\" ]",
+                                        "test ! -e ${{ v }}",
+                                        "set -- ${{ list }}",
+                                        "set ${{ v }}",
+                                        "print ${{ v }}",
+                                        "repeat ${{ v }}"};
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        DEJA_AUTO_ARENA deja_arena arena = {0};
+        shell_text s;
+        deja_error err;
+        if (parse(&s, texts[i], bash, &arena, NULL, &err))
+            fail_msg("%s: %s", texts[i], err.text);
+    }
 }
 
 static void test_shell__text_without_expressions_is_never_refused(void **state)
@@ -861,13 +934,14 @@ static void test_shell__pipes_are_seen(void **state)
 static void check_random_text(uint64_t *seed)
 {
     static const char *const pieces[] = {
-        " ",    " ",     "a",        "x=",     "'",     "\"",    "\\",  "$x",   "$",     "${x:-",
-        "}",    "$(",    ")",        "(",      "((",    "))",    "$((", ";",    "\n",    "&&",
-        "|",    "&",     "<<E\n",    "\nE\n",  "<<<",   " # ",   "#",   "[[ ",  " ]]",   "case ",
-        " in ", ";;",    "esac",     "if ",    "then ", "fi",    "{ ",  "; }",  " -eq ", "a=(",
-        "`",    "$'",    "$\"",      "[",      "]",     "for ",  "do ", "done", "eval ", "echo ",
-        "\\\n", "=",     "!",        "1",      "f()",   "@(",    "<(",  "+=",   "~",     "*",
-        "<",    "true;", "declare ", "local ", "[ ",    "test ", "\t",  " || ", "-v ",   ": "};
+        " ",      " ",       "a",        "x=",     "'",     "\"",       "\\",    "$x",   "$",     "${x:-",
+        "}",      "$(",      ")",        "(",      "((",    "))",       "$((",   ";",    "\n",    "&&",
+        "|",      "&",       "<<E\n",    "\nE\n",  "<<<",   " # ",      "#",     "[[ ",  " ]]",   "case ",
+        " in ",   ";;",      "esac",     "if ",    "then ", "fi",       "{ ",    "; }",  " -eq ", "a=(",
+        "`",      "$'",      "$\"",      "[",      "]",     "for ",     "do ",   "done", "eval ", "echo ",
+        "\\\n",   "=",       "!",        "1",      "f()",   "@(",       "<(",    "+=",   "~",     "*",
+        "<",      "true;",   "declare ", "local ", "[ ",    "command ", "time ", "-p ",  "-- ",   "$@",
+        "alias ", "printf ", "exec ",    "test ",  "\t",    " || ",     "-v ",   ": "};
     static const char payload[] = "x'\"\n>PWNED\n`>PWNED`$(>PWNED);>PWNED\nE\n>PWNED\n#a[$(>PWNED)]";
     static const char *const payloads[] = {payload,      "a[$(>PWNED)]", "$(>PWNED)",
                                            "\n>PWNED\n", ")>PWNED;(",    "($(>PWNED))"};
@@ -941,6 +1015,7 @@ int main(void)
         cmocka_unit_test(test_shell__an_empty_list_is_no_word),
         cmocka_unit_test(test_shell__a_place_that_is_not_sure_is_refused),
         cmocka_unit_test(test_shell__sh_has_more_that_is_not_sure),
+        cmocka_unit_test(test_shell__a_command_of_its_own_takes_values),
         cmocka_unit_test(test_shell__text_without_expressions_is_never_refused),
         cmocka_unit_test(test_shell__another_interpreter_takes_no_expression),
         cmocka_unit_test(test_shell__a_nul_and_a_failing_resolver_are_reported_with_the_place),

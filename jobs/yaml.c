@@ -87,13 +87,16 @@ static int fail_parse(reader *r)
 
 static int check_tag(reader *r, mark at, const yaml_char_t *tag, int is_scalar)
 {
+    static const char core[] = "tag:yaml.org,2002:"; /* written !! */
     char word[SOURCE_WORD];
     const char *text = (const char *)tag;
     if (!text || (is_scalar && strcmp(text, YAML_STR_TAG) == 0))
         return 0;
+    int is_core = strncmp(text, core, strlen(core)) == 0;
+    text += is_core ? strlen(core) : 0;
     return source_fail(r->build.src, at, r->build.err,
-                       "the tag '%s' is not supported: text that begins with '!' needs quotes",
-                       source_word(word, text, strlen(text)));
+                       "the tag '%s%s' is not supported: text that begins with '!' needs quotes",
+                       is_core ? "!!" : "", source_word(word, text, strlen(text)));
 }
 
 static int on_scalar(reader *r, const yaml_event_t *e)

@@ -225,6 +225,8 @@ int yaml_problem(const source *s, mark at, mark begin, const char *problem, cons
         return not_a_key(s, at, err);
     if (ends && begin.line && context && strstr(context, "quoted"))
         return source_fail(s, begin, err, "these quotes are never closed");
+    if (in_text && !s->text[at.offset] && strstr(problem, "control characters"))
+        return source_fail(s, at, err, "a NUL character in a text: no program could be given it");
     if (begin.line && context && unsupported(context))
         return source_fail(s, begin, err, "%s", unsupported(context));
     if (begin.line &&

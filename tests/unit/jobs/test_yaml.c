@@ -378,7 +378,7 @@ static void test_yaml__refuses_what_is_no_utf8(void **state)
     refuse("a: \xED\xA0\x80", "1:4: the byte 0xED is not valid UTF-8");
     refuse("a: \xC0\x80", "1:4: the byte 0xC0 is not valid UTF-8");
     refuse("a: b\x07", "1:5: a control character");
-    refuse_bytes("ab: c\0d", 7, "1:6: a control character");
+    refuse_bytes("ab: c\0d", 7, "1:6: a NUL character");
     refuse("a: \"\\0\"", "1:4: a NUL character");
 }
 

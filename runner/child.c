@@ -282,7 +282,7 @@ static int spawn_program(child *c, child_host *host, const deja_command *command
                        .argv = (char *const *)command->argv,
                        .env = host->env,
                        .cwd = command->cwd,
-                       .in = command->stdin_fd >= 0 ? command->stdin_fd : host->null,
+                       .in = command->stdin_fd,
                        .out = write_end[child_out],
                        .err = write_end[child_err],
                        .note = &board->group[c->slot],

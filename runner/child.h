@@ -11,7 +11,6 @@
 /* What all jobs of a runner share; borrowed by them. */
 typedef struct child_host {
     int epoll;
-    int null; /* /dev/null for reading */
     int owns_children;
     spawner spawner;
     warden warden;

@@ -68,9 +68,8 @@ static int make_mark(deja_runner *r, const char *outer, const char *id, deja_err
 static int open_descriptors(deja_runner *r, deja_error *err)
 {
     r->host.epoll = deja_file_above_standard(epoll_create1(EPOLL_CLOEXEC));
-    r->host.null = deja_file_above_standard(open("/dev/null", O_RDONLY | O_CLOEXEC));
     r->timer = deja_file_above_standard(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
-    if (r->host.epoll < 0 || r->host.null < 0 || r->timer < 0)
+    if (r->host.epoll < 0 || r->timer < 0)
         return deja_fail_errno(err, "open a runner");
     struct epoll_event event = {.events = EPOLLIN};
     if (epoll_ctl(r->host.epoll, EPOLL_CTL_ADD, r->timer, &event) < 0)
@@ -159,6 +158,31 @@ static void handle_end(deja_runner *r, child *c)
     reaper_look(&r->reaper, c->outcome.start_ns + c->outcome.wall_ns);
 }
 
+/* Its event's data.ptr is the warden. */
+static void keep_warden(deja_runner *r)
+{
+    warden *w = &r->host.warden;
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = w};
+    if (warden_start(w) && w->pidfd >= 0)
+        epoll_ctl(r->host.epoll, EPOLL_CTL_ADD, w->pidfd, &event);
+    if (!w->pid)
+        want_timer(r, w->try_again_ns);
+}
+
+static void unwatch_warden(deja_runner *r)
+{
+    if (r->host.warden.pidfd >= 0)
+        epoll_ctl(r->host.epoll, EPOLL_CTL_DEL, r->host.warden.pidfd, NULL);
+}
+
+/* Somebody killed it. */
+static void handle_warden_end(deja_runner *r)
+{
+    unwatch_warden(r);
+    warden_forget(&r->host.warden);
+    keep_warden(r);
+}
+
 static void handle_timer(deja_runner *r)
 {
     uint64_t expirations;
@@ -166,6 +190,8 @@ static void handle_timer(deja_runner *r)
         return;
     int64_t now = deja_monotonic_ns(NULL);
     r->timer_at_ns = 0;
+    if (r->in_slots > 0)
+        keep_warden(r);
     for (uint32_t i = 0; i < r->slots; i++) {
         child *c = r->slot[i];
         if (!c)
@@ -187,6 +213,10 @@ static void handle_event(deja_runner *r, const struct epoll_event *event)
     child_source *source = event->data.ptr;
     if (!source) {
         handle_timer(r);
+        return;
+    }
+    if (event->data.ptr == &r->host.warden) {
+        handle_warden_end(r);
         return;
     }
     child *c = source->child;
@@ -266,13 +296,19 @@ static void free_runner(deja_runner *r, int own)
     if (own)
         reaper_close(&r->reaper);
     deja_cleanup_close(&r->timer);
-    deja_cleanup_close(&r->host.null);
     warden_done(&r->host.warden, own);
     spawner_done(&r->host.spawner);
     deja_free(r->host.env);
     deja_free(r->host.mark);
     deja_free(r->host.scratch);
     deja_free(r);
+}
+
+/* What a job needs more than we do. Its pidfd only tells that the warden was killed. */
+static int spare_descriptor(deja_runner *r)
+{
+    unwatch_warden(r);
+    return warden_spare_descriptor(&r->host.warden);
 }
 
 int deja_runner_open(deja_runner **ret, const deja_runner_options *options, deja_error *err)
@@ -282,7 +318,7 @@ int deja_runner_open(deja_runner **ret, const deja_runner_options *options, deja
     deja_runner *r = deja_calloc(1, sizeof *r);
     if (!r)
         return deja_fail(err, DEJA_ENOMEM, "open a runner");
-    r->host.epoll = r->host.null = r->timer = r->host.warden.pidfd = -1;
+    r->host.epoll = r->timer = r->host.warden.pidfd = -1;
     r->host.owns_children = options->owns_children != 0;
     r->host.trace = options->trace;
     r->host.store =
@@ -307,11 +343,13 @@ int deja_runner_start(deja_runner *r, const deja_command *command, deja_error *e
         return deja_fail(err, DEJA_EINVAL, "a command needs a file, arguments and an environment");
     if (make_room(r) < 0)
         return deja_fail(err, DEJA_ERESOURCE, "no room for another job");
-    warden_start(&r->host.warden);
+    keep_warden(r);
     r->started = 1;
     child *c = NULL;
     uint32_t slot = find_slot(r);
     int rc = child_start(&c, &r->host, slot, command, err);
+    if (rc == DEJA_ERESOURCE && spare_descriptor(r))
+        rc = child_start(&c, &r->host, slot, command, err);
     if (rc < 0)
         return rc;
     if (c->pid > 0) {
@@ -337,7 +375,8 @@ int deja_runner_next(deja_runner *r, int timeout_ms, deja_outcome *ret, deja_err
     int wait_ms = timeout_ms;
     while (!take_finished(r, ret)) {
         if (r->in_slots == 0)
-            return 0;
+            wait_ms = 0; /* but the timer and the warden may have something: the descriptor must not stay
+                            readable */
         int rc = pump(r, wait_ms, err);
         if (rc < 0)
             return rc;

@@ -77,6 +77,15 @@ NO_SANITIZER static long put_stream(int from, int to)
     return syscall(SYS_dup3, from, to, 0);
 }
 
+/* Opened by the child in its place: nobody keeps a descriptor for it. */
+NO_SANITIZER static long put_input(int from)
+{
+    if (from >= 0)
+        return put_stream(from, 0);
+    syscall(SYS_close, 0);
+    return syscall(SYS_openat, AT_FDCWD, "/dev/null", O_RDONLY);
+}
+
 NO_SANITIZER static int prepare(const spawner *s, const spawn_request *q)
 {
     if (syscall(SYS_setpgid, 0, 0) < 0 || syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
@@ -86,7 +95,7 @@ NO_SANITIZER static int prepare(const spawner *s, const spawn_request *q)
     reset_signals(s);
     if (q->cwd && syscall(SYS_chdir, q->cwd) < 0)
         return DEJA_EXEC_CWD;
-    if (put_stream(q->in, 0) < 0 || put_stream(q->out, 1) < 0 || put_stream(q->err, 2) < 0)
+    if (put_input(q->in) < 0 || put_stream(q->out, 1) < 0 || put_stream(q->err, 2) < 0)
         return DEJA_EXEC_PREPARE;
     if (syscall(SYS_rt_sigprocmask, SIG_SETMASK, &s->mask, NULL, sizeof s->mask) < 0)
         return DEJA_EXEC_PREPARE;
@@ -126,13 +135,14 @@ static int look_at_signals(spawner *s, deja_error *err)
 /* clone3 is the same on every architecture; a container's filter may know clone only. */
 static pid_t copy_process(int *pidfd)
 {
-    struct clone_args args = {.flags = CLONE_PIDFD, .pidfd = (uint64_t)(uintptr_t)pidfd};
+    uint64_t flags = pidfd ? CLONE_PIDFD : 0;
+    struct clone_args args = {.flags = flags, .pidfd = (uint64_t)(uintptr_t)pidfd};
     long pid = syscall(SYS_clone3, &args, sizeof args);
     if (pid < 0 && (errno == ENOSYS || errno == EPERM))
 #if defined(__s390__) || defined(__CRIS__)
-        pid = syscall(SYS_clone, NULL, (unsigned long)CLONE_PIDFD, pidfd, NULL, NULL);
+        pid = syscall(SYS_clone, NULL, (unsigned long)flags, pidfd, NULL, NULL);
 #else
-        pid = syscall(SYS_clone, (unsigned long)CLONE_PIDFD, NULL, pidfd, NULL, NULL);
+        pid = syscall(SYS_clone, (unsigned long)flags, NULL, pidfd, NULL, NULL);
 #endif
     return (pid_t)pid;
 }

@@ -30,7 +30,7 @@ typedef struct spawn_request {
     char *const *argv;
     char *const *env;
     const char *cwd;        /* NULL: ours */
-    int in, out, err;       /* the child's standard streams; out and err above 2 */
+    int in, out, err;       /* the child's standard streams; in -1: /dev/null; out and err above 2 */
     _Atomic pid_t *note;    /* shared memory: holds the child's pid before it runs its first instruction */
     spawn_failure *failure; /* shared memory: zeroed by the caller, written by the child */
 } spawn_request;
@@ -48,7 +48,7 @@ pid_t spawn_job(const spawner *s, const spawn_request *q, int *ret_pidfd);
 /*
  * A plain copy of this process that runs `run` with all signals blocked and exits with 0. It is no child for
  * ordinary wait(2) calls and sends no SIGCHLD (clone(2): exit signal 0, __WCLONE). `run` may be called in a
- * process that had threads: async-signal-safe code only. As spawn_job returns.
+ * process that had threads: async-signal-safe code only. As spawn_job returns; `ret_pidfd` may be NULL.
  */
 pid_t spawn_copy(void (*run)(const void *context), const void *context, int *ret_pidfd);
 

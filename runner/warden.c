@@ -81,30 +81,63 @@ int warden_init(warden *w, const char *run_id, deja_error *err)
     return 0;
 }
 
-void warden_start(warden *w)
+static void close_pidfd(warden *w)
 {
-    if (w->pid > 0 || (w->try_again_ns && deja_monotonic_ns(NULL) < w->try_again_ns))
-        return;
+    if (w->pidfd >= 0)
+        close(w->pidfd);
+    w->pidfd = -1;
+}
+
+static void reap(const warden *w)
+{
+    siginfo_t info;
+    int rc;
+    do
+        rc = w->pidfd >= 0 ? waitid(P_PIDFD, (id_t)w->pidfd, &info, WEXITED | __WALL)
+                           : waitid(P_PID, (id_t)w->pid, &info, WEXITED | __WALL);
+    while (rc < 0 && errno == EINTR);
+}
+
+int warden_start(warden *w)
+{
+    int64_t now = w->pid > 0 ? 0 : deja_monotonic_ns(NULL);
+    if (w->pid > 0 || (w->try_again_ns && now < w->try_again_ns))
+        return 0;
     int pidfd = -1;
     pid_t pid = spawn_copy(watch, w->board, &pidfd);
-    if (pid < 0) {
-        w->try_again_ns = deja_monotonic_ns(NULL) + DEJA_S_NS;
-        return;
+    if (pid == -EMFILE || pid == -ENFILE) {
+        pidfd = -1;
+        pid = spawn_copy(watch, w->board, NULL);
     }
+    w->try_again_ns = now + DEJA_S_NS;
+    if (pid < 0)
+        return 0;
     w->pid = pid;
     w->pidfd = pidfd;
+    return 1;
+}
+
+void warden_forget(warden *w)
+{
+    reap(w);
+    close_pidfd(w);
+    w->pid = 0;
+}
+
+int warden_spare_descriptor(warden *w)
+{
+    int had = w->pidfd >= 0;
+    close_pidfd(w);
+    return had;
 }
 
 void warden_done(warden *w, int own)
 {
     if (w->pid > 0 && own) {
-        siginfo_t info;
         kill(w->pid, SIGKILL); /* not reaped yet, so the pid is its own */
-        while (waitid(P_PIDFD, (id_t)w->pidfd, &info, WEXITED | __WALL) < 0 && errno == EINTR)
-            ;
+        reap(w);
     }
-    if (w->pidfd >= 0)
-        close(w->pidfd);
+    close_pidfd(w);
     if (w->board)
         munmap(w->board, sizeof *w->board);
     *w = (warden){.pidfd = -1};

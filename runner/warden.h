@@ -25,16 +25,24 @@ typedef struct warden_board {
 typedef struct warden {
     warden_board *board;
     pid_t pid;            /* 0 while there is none */
-    int pidfd;            /* -1 while there is none */
-    int64_t try_again_ns; /* not before this time, after a failure */
+    int pidfd;            /* readable when it has died; -1: none, or no descriptor could be had */
+    int64_t try_again_ns; /* not before this time, after a failure or a start */
 } warden;
 
 /* Makes the board; no process yet. */
 int warden_init(warden *w, const char *run_id, deja_error *err);
 
-/* Starts the process unless it runs. A failure is tolerated (the next call tries again after a second):
-   groups and PDEATHSIG still hold. */
-void warden_start(warden *w);
+/*
+ * Starts the process unless it runs, at most once a second. A failure is tolerated: groups and PDEATHSIG
+ * still hold. 1: it was started now.
+ */
+int warden_start(warden *w);
+
+/* Reaps a process that has died, by somebody else's hand. */
+void warden_forget(warden *w);
+
+/* Goes on without the pidfd, where descriptors are short. 1: there was one. */
+int warden_spare_descriptor(warden *w);
 
 /* Ends and reaps the process, gives the board back. `own` 0 in a forked child, whose warden it is not. */
 void warden_done(warden *w, int own);

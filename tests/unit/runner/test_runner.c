@@ -349,6 +349,26 @@ static void test_runner__no_descriptor_is_left(void **state)
     assert_false(commands_have_children());
 }
 
+static void test_runner__descriptor_is_quiet_when_nothing_is_left(void **state)
+{
+    (void)state;
+    deja_runner *r = commands_open();
+    struct pollfd ready = {.fd = deja_runner_fd(r), .events = POLLIN};
+    const char *argv[] = {"/nowhere/at/all", NULL};
+    for (int i = 0; i < 2; i++) {
+        deja_outcome o;
+        if (i == 0)
+            assert_int_equal(commands_try(r, argv, NULL, NULL), 0);
+        else
+            commands_shell(r, "exit 1", NULL);
+        o = commands_next(r);
+        deja_outcome_done(&o);
+        assert_int_equal(deja_runner_next(r, 0, &o, NULL), 0);
+        assert_int_equal(poll(&ready, 1, 0), 0);
+    }
+    deja_runner_close(r);
+}
+
 static void test_runner__few_descriptors_mean_fewer_jobs_at_a_time(void **state)
 {
     (void)state;
@@ -594,6 +614,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_runner__thousands_of_short_jobs_lose_no_byte, scratch_setup,
                                         scratch_teardown),
         cmocka_unit_test_setup_teardown(test_runner__no_descriptor_is_left, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_runner__descriptor_is_quiet_when_nothing_is_left, scratch_setup,
+                                        scratch_teardown),
         cmocka_unit_test_setup_teardown(test_runner__few_descriptors_mean_fewer_jobs_at_a_time, scratch_setup,
                                         scratch_teardown),
         cmocka_unit_test_setup_teardown(test_runner__killed_jobs_are_all_accounted_for, scratch_setup,

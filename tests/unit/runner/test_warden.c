@@ -166,6 +166,26 @@ static void test_warden__starts_with_the_first_job_and_holds_nothing(void **stat
     assert_int_equal(kill(pid, 0), -1);
 }
 
+static void test_warden__one_that_was_killed_is_replaced(void **state)
+{
+    (void)state;
+    if (access("/proc/thread-self/children", R_OK) != 0)
+        skip();
+    deja_runner *r = commands_open();
+    commands_shell(r, "echo $$ >pid; exec sleep 1000", NULL);
+    commands_wait_pid("pid");
+    pid_t first = find_warden(), second = first;
+    kill(first, SIGKILL);
+    deja_outcome o;
+    for (int tries = 0; second == first || !commands_alive(second); tries++) {
+        assert_true(tries < commands_patience_ms / 10);
+        assert_int_equal(deja_runner_next(r, 10, &o, NULL), 0);
+        second = commands_alive(first) ? first : find_warden();
+    }
+    deja_runner_close(r);
+    assert_false(commands_alive(second));
+}
+
 /* A child that exits with `status`, or waits for a signal when that is negative. */
 static pid_t start_own_child(int status)
 {
@@ -293,6 +313,8 @@ int main(void)
                                         scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_warden__starts_with_the_first_job_and_holds_nothing,
                                         scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_warden__one_that_was_killed_is_replaced, scratch_setup,
+                                        scratch_teardown),
         cmocka_unit_test_setup_teardown(test_warden__programs_own_children_are_untouched, scratch_setup,
                                         scratch_teardown),
         cmocka_unit_test_setup_teardown(test_warden__settings_of_the_process_are_put_back, scratch_setup,

@@ -402,6 +402,24 @@ void child_signal(const child *c, int signal)
         kill(-c->pid, signal);
 }
 
+/* A zombie that we have not seen yet takes signals too. */
+static int is_running(const child *c)
+{
+    siginfo_t info = {0};
+    if (c->pid <= 0 || c->exited)
+        return 0;
+    return waitid(P_PIDFD, (id_t)c->source[child_exit].fd, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) ==
+               0 &&
+           info.si_pid == 0;
+}
+
+void child_end(child *c, int signal)
+{
+    if (!c->outcome.terminated)
+        c->outcome.terminated = is_running(c);
+    child_signal(c, signal);
+}
+
 void child_free(child *c, child_host *host)
 {
     if (!c)

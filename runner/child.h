@@ -62,6 +62,9 @@ int child_look_again(child *c, child_host *host, int64_t now_ns);
 /* Signals the job's group unless it has exited. */
 void child_signal(const child *c, int signal);
 
+/* The same with a signal that is to end it; notes in the outcome that it was still running. */
+void child_end(child *c, int signal);
+
 /* Gives everything back; a process that still runs is left to itself. */
 void child_free(child *c, child_host *host);
 

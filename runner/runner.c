@@ -197,7 +197,7 @@ static void handle_timer(deja_runner *r)
         if (!c)
             continue;
         if (c->kill_at_ns && now >= c->kill_at_ns) {
-            child_signal(c, SIGKILL);
+            child_end(c, SIGKILL);
             c->kill_at_ns = 0;
         }
         want_timer(r, c->kill_at_ns);
@@ -267,9 +267,16 @@ static void signal_all(deja_runner *r, int signal)
             child_signal(r->slot[i], signal);
 }
 
+static void kill_all(deja_runner *r)
+{
+    for (uint32_t i = 0; !is_foreign(r) && i < r->slots; i++)
+        if (r->slot[i])
+            child_end(r->slot[i], SIGKILL);
+}
+
 static void end_jobs(deja_runner *r, int64_t deadline_ns)
 {
-    signal_all(r, SIGKILL);
+    kill_all(r);
     while (r->in_slots > 0) {
         int left = left_ms(deadline_ns);
         if (left == 0 || pump(r, left, NULL) < 0)
@@ -402,7 +409,7 @@ void deja_runner_terminate(deja_runner *r, int signal)
         child *c = r->slot[i];
         if (!c || c->exited)
             continue;
-        child_signal(c, signal);
+        child_end(c, signal);
         child_signal(c, SIGCONT);
         if (!c->kill_at_ns)
             c->kill_at_ns = kill_at;
@@ -412,7 +419,7 @@ void deja_runner_terminate(deja_runner *r, int signal)
 
 void deja_runner_kill(deja_runner *r)
 {
-    signal_all(r, SIGKILL);
+    kill_all(r);
 }
 
 void deja_runner_suspend(deja_runner *r)

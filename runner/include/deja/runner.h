@@ -98,8 +98,13 @@ typedef struct deja_outcome {
     int32_t exec_step;  /* enum deja_exec_step */
     int32_t
         status; /* exit status, 0 to 255; -1 when killed by a signal, or when the program took it (wait(2)) */
-    int32_t signal;   /* the signal that killed it, else 0 */
-    int32_t core;     /* 1: it dumped core */
+    int32_t signal; /* the signal that killed it, else 0 */
+    int32_t core;   /* 1: it dumped core */
+    /*
+     * 1: deja_runner_terminate or deja_runner_kill signalled it while it ran, so its end may be their doing;
+     * 0: it ended by itself, even if its outcome was not taken yet when the run was told to end.
+     */
+    int32_t terminated;
     int64_t pid;      /* of its first process, for messages; gone */
     int64_t start_ns; /* monotonic */
     int64_t wall_ns;

@@ -456,10 +456,33 @@ static void test_runner__terminate_kills_after_the_grace(void **state)
     deja_runner_terminate(r, SIGTERM);
     deja_outcome polite = commands_next(r), stubborn = commands_next(r);
     assert_int_equal(polite.status, 3);
+    assert_true(polite.terminated && stubborn.terminated);
     assert_string_equal(commands_text(&polite.out), "bye\n");
     assert_int_equal(stubborn.signal, SIGKILL);
     deja_outcome_done(&polite);
     deja_outcome_done(&stubborn);
+    deja_runner_close(r);
+}
+
+/* Its zombie is there, nobody has looked at it yet, and the run is told to end. */
+static void test_runner__a_job_that_ended_before_was_not_terminated(void **state)
+{
+    (void)state;
+    deja_runner *r = commands_open();
+    commands_shell(r, "echo $$ >pid; exit 3", NULL);
+    commands_wait_gone(commands_wait_pid("pid"));
+    deja_runner_terminate(r, SIGTERM);
+    deja_runner_kill(r);
+    deja_outcome o = commands_next(r);
+    assert_int_equal(o.status, 3);
+    assert_int_equal(o.terminated, 0);
+    deja_outcome_done(&o);
+    commands_shell(r, "exec sleep 1000", NULL);
+    deja_runner_kill(r);
+    o = commands_next(r);
+    assert_int_equal(o.signal, SIGKILL);
+    assert_int_equal(o.terminated, 1);
+    deja_outcome_done(&o);
     deja_runner_close(r);
 }
 
@@ -622,6 +645,8 @@ int main(void)
                                         scratch_teardown),
         cmocka_unit_test_setup_teardown(test_runner__terminate_kills_after_the_grace, scratch_setup,
                                         scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_runner__a_job_that_ended_before_was_not_terminated,
+                                        scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_runner__suspend_stops_and_resume_goes_on, scratch_setup,
                                         scratch_teardown),
         cmocka_unit_test_setup_teardown(test_runner__a_stopped_job_can_be_terminated, scratch_setup,

@@ -98,15 +98,25 @@ static int check_open(deja_cache *c, int fd, const deja_content *content, const 
     return read_whole(c, fd, &st, content, path, err);
 }
 
+/* What stands in the place of a blob and cannot be opened (a link, a socket, a file without permissions in a
+   folder that is ours alone) is damage; lack of something is not. */
+static int fail_to_open(const char *path, deja_error *err)
+{
+    int sys_errno = errno;
+    int code = deja_fail_errno(err, "open blob '%s'", path);
+    if (code == DEJA_ENOTFOUND || code == DEJA_ERESOURCE || code == DEJA_ENOMEM)
+        return code;
+    return deja_fail(err, DEJA_ECORRUPT, "blob '%s' cannot be opened: %s", path,
+                     deja_error_meaning(deja_code_of_errno(sys_errno)));
+}
+
 /* As open_checked, without a warning. */
 static int open_sound(deja_cache *c, const deja_content *content, const char *path, uint64_t *ret_seen,
                       deja_error *err)
 {
     DEJA_AUTO_CLOSE int fd = open_blob(&c->folder, path);
-    if (fd < 0 && errno == ELOOP)
-        return deja_fail(err, DEJA_ECORRUPT, "blob '%s' is a symbolic link", path);
     if (fd < 0)
-        return deja_fail_errno(err, "open blob '%s'", path);
+        return fail_to_open(path, err);
     int r = check_open(c, fd, content, path, ret_seen, err);
     return r ? r : deja_take_fd(fd);
 }
@@ -307,6 +317,21 @@ int blob_open_seen(deja_cache *c, const deja_content *content, uint64_t seen, de
         return in_cache(&c->folder, deja_fail(err, DEJA_ENOTFOUND, "blob '%s' is another one by now", path),
                         err);
     return deja_take_fd(fd);
+}
+
+int blob_copy(deja_cache *c, const deja_content *content, int to, const char *path, deja_error *err)
+{
+    struct stat st;
+    uint64_t seen;
+    DEJA_AUTO_CLOSE int fd = open_checked(c, content, &seen, err);
+    if (fd < 0)
+        return fd;
+    int r = deja_file_copy(fd, to, content->size, path, err);
+    if (r && r != DEJA_ECHANGED)
+        return r;
+    if (r || fstat(fd, &st) || mark_of(&st) != seen)
+        return deja_fail(err, DEJA_ENOTFOUND, "the blob of '%s' changed while it was copied", path);
+    return 0;
 }
 
 int blob_publish(deja_cache *c, int fd, const deja_content *content, deja_error *err)

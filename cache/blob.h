@@ -35,6 +35,10 @@ int blob_remembered(deja_cache *c, const deja_content *content, uint64_t *ret_se
    replaced or written to. Any thread. */
 int blob_open_seen(deja_cache *c, const deja_content *content, uint64_t seen, deja_error *err);
 
+/* The content into a file, whose `path` is for messages. As blob_open, and DEJA_ENOTFOUND when the blob
+   changed or went meanwhile: what was copied is not hashed, so it is to be what was checked. Any thread. */
+int blob_copy(deja_cache *c, const deja_content *content, int to, const char *path, deja_error *err);
+
 /*
  * Makes the content a durable blob: the stage `fd`, whose hash the caller has taken, is synced and gets the
  * name, unless a sound blob has it already. A damaged one is replaced. A failed fsync is final (PostgreSQL's

@@ -72,6 +72,7 @@ static int seal_regular(deja_cache *c, const deja_result *r, deja_output *o, pie
             return deja_fail_errno(err, "look at output '%s'", o->path);
         if (!code && deja_file_same(&before, &after)) {
             statmem_note(c->statmem, &after, &o->stored.content, began, STATMEM_OURS);
+            o->mode = (uint32_t)after.st_mode & MODE_BITS;
             return 0;
         }
     }

@@ -134,8 +134,7 @@ static int fill(deja_cache *c, int fd, const deja_output *o, deja_error *err)
         return deja_file_write_all(fd, stored->data, stored->content.size, o->path, err);
     if (stored->where != DEJA_STORED_BLOB)
         return deja_fail(err, DEJA_ENOTFOUND, "output '%s' was not kept", o->path);
-    DEJA_AUTO_CLOSE int blob = blob_open(c, &stored->content, err);
-    return blob < 0 ? blob : deja_file_copy(blob, fd, stored->content.size, o->path, err);
+    return blob_copy(c, &stored->content, fd, o->path, err);
 }
 
 static int make_file(const void *what, const spot *s, deja_error *err)

@@ -7,8 +7,10 @@
 
 #include "scratch.h"
 
+#include <limits.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 /* Which folders were synced, in this order: the C library's fsync is replaced for this program. */
 static char synced[1024];
@@ -24,6 +26,21 @@ int fsync(int fd)
     if (last && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
         snprintf(synced + len, sizeof synced - len, "%s ", last + 1);
     return (int)syscall(SYS_fsync, fd);
+}
+
+/* What the copying of files reads while it is at work can be changed at that moment: likewise. */
+static const char *change_while_copying;
+
+ssize_t copy_file_range(int from, off_t *in, int to, off_t *out, size_t len, unsigned flags)
+{
+    if (change_while_copying) {
+        usleep(20000); /* another time stamp */
+        int fd = open(change_while_copying, O_WRONLY | O_CLOEXEC);
+        if (pwrite(fd, "C", 1, 0) == 1)
+            change_while_copying = NULL;
+        close(fd);
+    }
+    return syscall(SYS_copy_file_range, from, in, to, out, len, flags);
 }
 
 static int stage_with(deja_cache *c, const char *data, size_t len, deja_content *ret)
@@ -155,16 +172,19 @@ static void damage(const char *path, const char *kind)
         write_file(path, "con", 3, 0444);
     else if (!strcmp(kind, "longer"))
         write_file(path, "content!", 8, 0444);
-    else if (!strcmp(kind, "link")) {
+    else {
         assert_int_equal(unlink(path), 0);
-        assert_int_equal(symlink("/etc/passwd", path), 0);
+        if (!strcmp(kind, "link"))
+            assert_int_equal(symlink("/etc/passwd", path), 0);
+        else
+            assert_int_equal(mknod(path, (!strcmp(kind, "fifo") ? S_IFIFO : S_IFSOCK) | 0600, 0), 0);
     }
 }
 
 static void test_blob__damage_is_seen_and_mended_by_publishing(void **state)
 {
     (void)state;
-    static const char *const kinds[] = {"flipped", "truncated", "longer", "link"};
+    static const char *const kinds[] = {"flipped", "truncated", "longer", "link", "fifo", "socket"};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         deja_cache *c = open_cache("cache");
         deja_content content;
@@ -182,6 +202,55 @@ static void test_blob__damage_is_seen_and_mended_by_publishing(void **state)
         assert_readable(c, &content, "content");
         deja_cache_close(c);
     }
+}
+
+/* Only to be seen by an ordinary user: nothing keeps root from reading. */
+static void test_blob__without_permissions_is_damage(void **state)
+{
+    (void)state;
+    assert_int_equal(chmod(".", 0777), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        char here[PATH_MAX];
+        if ((geteuid() == 0 && setuid(65534)) || !getcwd(here, sizeof here) || access(here, R_OK | X_OK))
+            _exit(0);
+        deja_cache *c = open_cache("cache");
+        deja_content content;
+        char path[80];
+        publish(c, "content", 7, &content);
+        path_below(&content, path);
+        int bad = chmod(path, 0);
+        bad |= blob_open(c, &content, NULL) != DEJA_ECORRUPT;
+        publish(c, "content", 7, &content);
+        assert_readable(c, &content, "content");
+        deja_cache_close(c);
+        _exit(bad);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
+static void test_blob__a_copy_is_what_was_checked(void **state)
+{
+    (void)state;
+    deja_cache *c = open_cache("cache");
+    deja_content content;
+    char path[80], back[8] = "";
+    publish(c, "content", 7, &content);
+    path_below(&content, path);
+    int to = open("to", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    assert_int_equal(blob_copy(c, &content, to, "to", NULL), 0);
+    assert_int_equal(pread(to, back, sizeof back, 0), 7);
+    assert_memory_equal(back, "content", 7);
+    assert_int_equal(chmod(path, 0600), 0);
+    change_while_copying = path;
+    int r = blob_copy(c, &content, to, "to", NULL);
+    /* A clone is made at one moment: there the change comes too late. */
+    assert_int_equal(r, change_while_copying ? 0 : DEJA_ENOTFOUND);
+    change_while_copying = NULL;
+    close(to);
+    deja_cache_close(c);
 }
 
 static void test_blob__that_is_gone_is_not_found_and_no_damage(void **state)
@@ -281,6 +350,8 @@ int main(void)
         CASE(test_blob__of_the_same_content_is_reused),
         CASE(test_blob__its_folders_are_synced_whoever_made_them),
         CASE(test_blob__damage_is_seen_and_mended_by_publishing),
+        CASE(test_blob__without_permissions_is_damage),
+        CASE(test_blob__a_copy_is_what_was_checked),
         CASE(test_blob__that_is_gone_is_not_found_and_no_damage),
         CASE(test_blob__a_stage_can_be_published_again),
         CASE(test_blob__folders_that_somebody_removed_are_made_again),

@@ -311,6 +311,159 @@ static void test_restore__a_missing_standard_output_is_a_miss(void **state)
     deja_cache_close(c);
 }
 
+/* A clock that is an hour ahead: what was written just now counts as settled. */
+static int64_t wall_ahead(void *context)
+{
+    (void)context;
+    return deja_wall_ns(NULL) + 3600 * DEJA_S_NS;
+}
+
+static int64_t monotonic(void *context)
+{
+    (void)context;
+    return deja_monotonic_ns(NULL);
+}
+
+static void harm(const char *path, char *data, int how)
+{
+    struct stat st;
+    assert_int_equal(stat(path, &st), 0);
+    const struct timespec times[2] = {st.st_atim, st.st_mtim};
+    data[BIG_BYTES / 2] ^= 4;
+    if (how == 0) { /* a flipped bit under the same name, inode, size and time of writing */
+        assert_int_equal(chmod(path, 0600), 0);
+        int fd = open(path, O_WRONLY | O_CLOEXEC);
+        assert_int_equal(pwrite(fd, data, BIG_BYTES, 0), BIG_BYTES);
+        assert_int_equal(futimens(fd, times), 0);
+        close(fd);
+        assert_int_equal(chmod(path, 0444), 0);
+    } else if (how == 1) {
+        assert_int_equal(truncate(path, BIG_BYTES - 1), 0);
+    } else if (how == 2) {
+        assert_int_equal(unlink(path), 0);
+    } else {
+        assert_int_equal(unlink(path), 0);
+        assert_int_equal(mkdir(path, 0700), 0);
+    }
+    data[BIG_BYTES / 2] ^= 4;
+}
+
+/* Whatever happens to a blob after the look at it: a miss, and the output as it was. The blob is old enough
+   to be known by its stat data. */
+static void test_restore__a_blob_that_is_harmed_after_the_check_is_a_miss(void **state)
+{
+    (void)state;
+    char *data = big(1), path[80];
+    write_file("o", data, BIG_BYTES, 0600);
+    for (int how = 0; how < 4; how++) {
+        static const deja_clock clock = {.monotonic_ns = monotonic, .wall_ns = wall_ahead};
+        deja_cache_options options = {.size = sizeof options, .folder = "cache", .clock = &clock};
+        deja_cache *c = NULL;
+        uint8_t result = 9;
+        assert_int_equal(deja_cache_open(&c, &options, NULL), 0);
+        deja_entry *e = kept(c, "one", "o", 0);
+        write_file("o", "edited", 6, 0600);
+        assert_int_equal(restore(c, e, DEJA_RESTORE_CHECK_ONLY, &result), 0);
+        path_of_blob(&e->outputs[0].stored.content.hash, path);
+        harm(path, data, how);
+        int status = restore(c, e, 0, &result);
+        assert_int_equal(status, how == 2 ? DEJA_ENOTFOUND : DEJA_ECORRUPT);
+        assert_file("o", "edited", 6);
+        assert_int_equal(files_in("."), 2);
+        deja_entry_free(e);
+        if (how == 3)
+            assert_int_equal(rmdir(path), 0);
+        write_file("o", data, BIG_BYTES, 0600);
+        e = kept(c, "one", "o", 0);
+        assert_int_equal(unlink("o"), 0);
+        assert_int_equal(restore(c, e, 0, &result), 0);
+        assert_file("o", data, BIG_BYTES);
+        deja_entry_free(e);
+        deja_cache_close(c);
+    }
+    deja_free(data);
+}
+
+/* Around the size up to which contents live in their row, and nothing at all. */
+static void test_restore__sizes_around_the_limit_come_back(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {0, 1, 16383, 16384, 16385};
+    enum { N = sizeof sizes / sizeof *sizes };
+    deja_cache *c = open_cache("cache");
+    char *data = big(1), byte, names[N][8];
+    for (size_t i = 0; i < N; i++) {
+        uint8_t result = 9;
+        snprintf(names[i], sizeof names[i], "o%zu", i);
+        write_file(names[i], data, sizes[i], 0600);
+        deja_output o = {.name = "", .path = names[i]};
+        deja_result r = result_of(names[i], "");
+        r.out = (deja_bytes){data, sizes[i], -1};
+        r.err = (deja_bytes){NULL, 0, open(names[i], O_RDONLY | O_CLOEXEC)};
+        r.outputs = &o;
+        r.output_count = 1;
+        assert_int_equal(keep(c, &r), 0);
+        close(r.err.fd);
+        deja_result_done(&r);
+        assert_int_equal(unlink(names[i]), 0);
+        deja_entry *e = look(c, names[i]);
+        uint8_t where = sizes[i] > 16384 ? DEJA_STORED_BLOB : DEJA_STORED_INLINE;
+        assert_int_equal(e->out.where, where);
+        assert_int_equal(e->err.where, where);
+        assert_int_equal(e->outputs[0].stored.where, where);
+        deja_restore s = {.entry = e, .root_fd = AT_FDCWD, .results = &result};
+        assert_int_equal(wait_step(c, &s.step, deja_restore_begin(c, &s)), 0);
+        assert_file(names[i], data, sizes[i]);
+        if (where == DEJA_STORED_BLOB) {
+            int fd = deja_restore_open(c, &s, &e->err, NULL);
+            assert_int_equal(pread(fd, &byte, 1, (off_t)sizes[i] - 1), 1);
+            assert_int_equal(byte, data[sizes[i] - 1]);
+            close(fd);
+        } else {
+            assert_int_equal(e->out.content.size, sizes[i]);
+            assert_int_equal(memcmp(e->err.data, data, sizes[i]), 0);
+        }
+        deja_entry_free(e);
+    }
+    deja_free(data);
+    deja_cache_close(c);
+}
+
+/* Two names of one file are two outputs; a change through one name is a change of both. */
+static void test_restore__hard_links_are_outputs_of_their_own(void **state)
+{
+    (void)state;
+    deja_cache *c = open_cache("cache");
+    char *data = big(1);
+    uint8_t results[2] = {9, 9};
+    struct stat a, other;
+    write_file("a", data, BIG_BYTES, 0600);
+    assert_int_equal(link("a", "b") | link("a", "elsewhere"), 0);
+    deja_output o[2] = {{.name = "", .path = "a"}, {.name = "", .path = "b"}};
+    deja_result r = result_of("one", "");
+    r.outputs = o;
+    r.output_count = 2;
+    assert_int_equal(keep(c, &r), 0);
+    deja_result_done(&r);
+    deja_entry *e = look(c, "one");
+    assert_int_equal(restore(c, e, 0, results), 0);
+    assert_int_equal(results[0] | results[1], DEJA_RESTORED_LEFT);
+    int fd = open("elsewhere", O_WRONLY | O_CLOEXEC);
+    assert_int_equal(pwrite(fd, "edited", 6, 50), 6);
+    close(fd);
+    assert_int_equal(restore(c, e, 0, results), 0);
+    assert_int_equal(results[0], DEJA_RESTORED_REPLACED);
+    assert_int_equal(results[1], DEJA_RESTORED_REPLACED);
+    assert_file("a", data, BIG_BYTES);
+    assert_file("b", data, BIG_BYTES);
+    assert_int_equal(stat("a", &a) | stat("elsewhere", &other), 0);
+    assert_int_equal(a.st_nlink, 1);
+    assert_int_equal(other.st_nlink, 1);
+    deja_entry_free(e);
+    deja_free(data);
+    deja_cache_close(c);
+}
+
 static int open_stream(deja_cache *c, const deja_restore *r, const deja_stored *s)
 {
     deja_error err = {0};
@@ -413,19 +566,6 @@ static void test_restore__what_a_living_process_is_making_is_not_touched(void **
     deja_cache_close(c);
 }
 
-/* A clock that is an hour ahead: what was written just now counts as settled. */
-static int64_t wall_ahead(void *context)
-{
-    (void)context;
-    return deja_wall_ns(NULL) + 3600 * DEJA_S_NS;
-}
-
-static int64_t monotonic(void *context)
-{
-    (void)context;
-    return deja_monotonic_ns(NULL);
-}
-
 static void test_restore__outputs_that_are_known_take_no_thread(void **state)
 {
     (void)state;
@@ -479,6 +619,9 @@ int main(void)
         CASE(test_restore__a_recorded_output_must_be_in_place),
         CASE(test_restore__a_bad_blob_is_a_miss_that_changes_nothing),
         CASE(test_restore__a_missing_standard_output_is_a_miss),
+        CASE(test_restore__a_blob_that_is_harmed_after_the_check_is_a_miss),
+        CASE(test_restore__sizes_around_the_limit_come_back),
+        CASE(test_restore__hard_links_are_outputs_of_their_own),
         CASE(test_restore__a_stream_is_the_file_that_was_checked),
         CASE(test_restore__what_a_killed_process_left_is_removed),
         CASE(test_restore__what_a_living_process_is_making_is_not_touched),

@@ -113,7 +113,7 @@ static flow_event event_of_run(active *a, flow_event_kind kind)
 void ending_failed(active *a, const deja_error *why)
 {
     flow *f = a->flow;
-    int interrupted = f->stopping > 0; /* it did not fail, it was ended */
+    int interrupted = a->outcome.terminated; /* it did not fail, it was ended */
     if (!a->job.def->keep_failed)
         outputs_remove(&a->job);
     flow_event event = event_of_run(a, interrupted ? FLOW_SKIPPED : FLOW_FAILED);

@@ -295,8 +295,9 @@ static void finish_changed(active *a)
 /* It was to be kept, but what a needed job left is not known: without a key there is no place for it. */
 static void finish_unkept(active *a)
 {
-    if (is_cached(a) && a->flow->options.store && !a->keyed)
-        ending_not_kept(a, "what a job left that it needs is not known");
+    const flow *f = a->flow;
+    if (is_cached(a) && f->options.store && !a->keyed)
+        ending_not_kept(a, f->trouble.len ? f->trouble.data : "what a job left that it needs is not known");
     else
         ending_ran(a);
 }

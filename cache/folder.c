@@ -19,6 +19,7 @@
 
 #define LOCK_WAIT_NS    (20 * DEJA_S_NS)
 #define LOCK_PAUSE_NS   (5 * DEJA_MS_NS)
+#define PATH_MOST       (512 - sizeof "/db.new-journal") /* bytes; what SQLite opens: MAX_PATHNAME of os_unix.c */
 #define DAMAGED_AT_MOST 10000 /* that many damaged databases are a matter for a person */
 
 static const char *const side_files[] = {"-wal", "-shm", "-journal"};
@@ -62,7 +63,16 @@ static int set_paths(struct folder *f, const char *path, deja_error *err)
     f->path = deja_strdup(deja_buffer_string(&b));
     deja_buffer_add_string(&b, "/" FOLDER_DB);
     f->db = deja_buffer_take(&b);
-    return f->path && f->db ? 0 : deja_fail(err, DEJA_ENOMEM, "open the cache '%s': out of memory", path);
+    if (!f->path || !f->db)
+        return deja_fail(err, DEJA_ENOMEM, "open the cache '%s': out of memory", path);
+    size_t len = strlen(f->path);
+    if (len > PATH_MOST)
+        return deja_fail(
+            err, DEJA_ELIMIT,
+            "the path of the cache has %zu bytes, and a database can be opened with %zu: choose another "
+            "folder (DEJA_CACHE), not '%s'",
+            len, PATH_MOST, path);
+    return 0;
 }
 
 static int open_folder(struct folder *f, int read_only, deja_error *err)

@@ -7,6 +7,7 @@
 
 #include "scratch.h"
 
+#include <limits.h>
 #include <sys/file.h>
 #include <sys/wait.h>
 
@@ -96,6 +97,25 @@ static void test_folder__where_a_file_is_in_the_way_is_refused(void **state)
     assert_file("file", "x", 1);
 }
 
+/* A path up to the limit works to the end; a longer one is refused with a word that helps. */
+static void test_folder__with_a_path_too_long_for_sqlite_is_refused(void **state)
+{
+    (void)state;
+    char here[PATH_MAX], path[PATH_MAX];
+    struct folder f;
+    deja_error err;
+    assert_non_null(getcwd(here, sizeof here));
+    size_t most = 512 - sizeof "/db.new-journal", len = strlen(here);
+    memcpy(path, here, len);
+    for (size_t i = len; i < most + 1; i++)
+        path[i] = (i - len) % 100 == 0 && i < most - 1 ? '/' : 'x';
+    path[most + 1] = 0;
+    assert_int_equal(folder_open(&f, path, 0, &err), DEJA_ELIMIT);
+    assert_non_null(strstr(err.text, "choose another folder"));
+    path[most] = 0;
+    deja_cache_close(open_cache(path));
+}
+
 static void test_folder__lock_excludes_and_dies_with_its_holder(void **state)
 {
     (void)state;
@@ -159,6 +179,7 @@ int main(void)
         CASE(test_folder__without_the_right_to_write_is_refused),
         CASE(test_folder__that_is_only_read_is_not_made_and_need_not_be_writable),
         CASE(test_folder__where_a_file_is_in_the_way_is_refused),
+        CASE(test_folder__with_a_path_too_long_for_sqlite_is_refused),
         CASE(test_folder__lock_excludes_and_dies_with_its_holder),
         CASE(test_folder__moving_aside_takes_the_next_number_and_the_side_files),
     };

@@ -135,12 +135,17 @@ int deja_cache_list(deja_cache *c, int (*each)(void *context, const deja_listed 
     return r;
 }
 
+static int fail_prefix(const char *word, deja_error *err)
+{
+    return deja_fail(err, DEJA_EINVAL, "'%.64s' is no key: 4 to 32 hexadecimal digits", word);
+}
+
 static int parse_prefix(const char *hex, deja_hash *low, deja_hash *high, deja_error *err)
 {
     char full[DEJA_HASH_HEX];
     size_t len = strlen(hex);
     if (len < HEX_MIN || len >= sizeof full)
-        return deja_fail(err, DEJA_EINVAL, "a key has 4 to 32 hexadecimal digits");
+        return fail_prefix(hex, err);
     memset(full, '0', sizeof full - 1);
     memcpy(full, hex, len);
     full[sizeof full - 1] = 0;
@@ -148,7 +153,7 @@ static int parse_prefix(const char *hex, deja_hash *low, deja_hash *high, deja_e
     memset(full + len, 'f', sizeof full - 1 - len);
     if (!r)
         r = deja_hash_parse(high, full);
-    return r ? deja_fail(err, DEJA_EINVAL, "a key has 4 to 32 hexadecimal digits") : 0;
+    return r ? fail_prefix(hex, err) : 0;
 }
 
 static int read_found(deja_cache *c, const deja_hash *key, deja_entry **ret, deja_error *err)

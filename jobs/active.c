@@ -3,6 +3,7 @@
  * end is short.
  */
 #include "active.h"
+#include "aside.h"
 #include "environment.h"
 #include "outputs.h"
 #include <string.h>
@@ -183,9 +184,11 @@ void active_release(active *a)
 {
     if (!a->claimed)
         return;
-    if (claims_key(a))
-        deja_claim_release(a->flow->options.claims, &a->key);
     release_outputs(a, a->job.output_count);
+    if (claims_key(a)) {
+        deja_claim_release(a->flow->options.claims, &a->key);
+        aside_hurry(a->flow, &a->key);
+    }
     a->claimed = a->looked_again = 0;
 }
 

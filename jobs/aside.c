@@ -59,6 +59,13 @@ int aside_wake(flow *f)
     return woken;
 }
 
+void aside_hurry(flow *f, const deja_hash *key)
+{
+    for (active *a = f->aside.first; a; a = a->next)
+        if (a->keyed && deja_hash_equal(&a->key, key))
+            a->ask_again_ns = 0;
+}
+
 int64_t aside_next_ns(const flow *f)
 {
     int64_t next = INT64_MAX;

@@ -12,6 +12,9 @@ void aside_add(active *a);
 /* Sends those whose time has come back to where they came from: 1 when there were any. */
 int aside_wake(flow *f);
 
+/* Somebody of this run gave the claim on this key back: who waits for it asks at once. */
+void aside_hurry(flow *f, const deja_hash *key);
+
 /* When the next one is to be asked again (monotonic), INT64_MAX: none is aside. */
 int64_t aside_next_ns(const flow *f);
 

@@ -255,7 +255,7 @@ static int call(const args_command *of, int takes_word, int (*run)(cache_call *,
         say_error(&err);
     deja_cache_close(c.opened);
     deja_buffer_done(&c.folder);
-    return code ? EXIT_FAILED : EXIT_OK;
+    return code == DEJA_EINVAL ? EXIT_USAGE : code ? EXIT_FAILED : EXIT_OK;
 }
 
 static int stats_command(char *const *argv)

@@ -93,13 +93,28 @@ static int is_expanded(const walk *w, const walk_frame *f)
     return w->next && w->at[w->next - 1] >= f->word;
 }
 
+/* A pattern that matches nothing may be no word at all. */
+static int is_pattern(const walk *w, const walk_frame *f)
+{
+    return memchr(w->flat + f->word, '*', w->i - f->word) || memchr(w->flat + f->word, '?', w->i - f->word);
+}
+
+/* A variable that is given values in another way than by NAME=. */
+static void check_variable(walk *w, const char *name)
+{
+    if (shell_is_evaluated(name, strlen(name)))
+        walk_lost(w, "a variable whose value the shell evaluates");
+}
+
 /* A word of printf, print or set: an option, the name behind one, or an operand. */
-static void end_option_or_operand(const walk *w, walk_frame *f)
+static void end_option_or_operand(walk *w, walk_frame *f)
 {
     char word[16];
     plain_word(w, f, word);
-    int is_name = f->dash_v;
+    int is_name = f->dash_v, is_glued = f->rule == SHELL_RULE_PRINTF && strncmp(word, "-v", 2) == 0;
     f->dash_v = 0;
+    if (is_name || is_glued)
+        check_variable(w, word + (is_name ? 0 : 2));
     if (f->operands || is_name)
         return;
     if (!walk_one_of(word[0], "-+") || strcmp(word, "--") == 0 || strcmp(word, "-") == 0) {
@@ -141,14 +156,14 @@ static void end_command_name(walk *w, walk_frame *f)
 {
     char name[16];
     plain_word(w, f, name);
-    if (f->modified && walk_one_of(name[0], "-+")) {
+    if (f->modified && (walk_one_of(name[0], "-+") || is_expanded(w, f))) {
         if (strchr(name, 'a') && (w->family == SHELL_KSH || w->family == SHELL_ZSH))
             walk_lost(w, "'exec -a'");
         return;
     }
     f->rule = rule_of(w, name);
     f->modified = f->rule == SHELL_RULE_MODIFIER;
-    f->pos = f->modified ? POS_UNSURE : is_expanded(w, f) ? POS_COMMAND : POS_ARG;
+    f->pos = f->modified ? POS_UNSURE : is_expanded(w, f) || is_pattern(w, f) ? POS_COMMAND : POS_ARG;
     f->value = 0;
 }
 
@@ -214,6 +229,14 @@ static void end_first_word(walk *w, walk_frame *f)
         end_command_name(w, f);
 }
 
+static void end_loop_name(walk *w, walk_frame *f)
+{
+    char name[16];
+    plain_word(w, f, name);
+    check_variable(w, name);
+    f->pos = POS_FOR_IN;
+}
+
 static void end_command_word(walk *w, walk_frame *f)
 {
     switch (f->pos) {
@@ -226,7 +249,7 @@ static void end_command_word(walk *w, walk_frame *f)
         end_argument(w, f);
         break;
     case POS_FOR_NAME:
-        f->pos = POS_FOR_IN;
+        end_loop_name(w, f);
         break;
     case POS_FOR_IN:
         f->pos = walk_word_is(w, f, "do") || walk_word_is(w, f, "{") ? POS_KEYWORD : POS_ARG;

@@ -77,7 +77,7 @@ void reaper_look(reaper *r, int64_t now_ns)
 
 void reaper_end(const reaper *r, pid_t own_warden, int64_t deadline_ns)
 {
-    int64_t now = deja_monotonic_ns(NULL), doubt_at_ns = now + stray_warden_ms * DEJA_MS_NS;
+    int64_t now = deja_monotonic_ns(NULL), doubt_at_ns = now + stray_patience_ms * DEJA_MS_NS;
     stray_hunt hunt = {.run_id = r->board->run_id, .warden = own_warden};
     if (!r->owns) {
         stray_hunt_down(&hunt, deadline_ns > now ? (int)((deadline_ns - now) / DEJA_MS_NS) : 0);

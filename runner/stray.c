@@ -1,6 +1,6 @@
 /*
  * Strays in /proc. One sweep takes a table of all processes (pid, parent), marks those that are strays by
- * themselves, passes the mark on to children until nothing changes, and kills what is marked.
+ * themselves, passes the mark on to children until nothing changes, and stops or kills what is marked.
  */
 #include "stray.h"
 
@@ -19,7 +19,8 @@
 enum {
     most_processes = 1 << 22,  /* PID_MAX_LIMIT of a 64-bit kernel */
     fewer_processes = 1 << 15, /* when the address space is limited */
-    stat_bytes = 512,          /* enough for the fields up to the process group */
+    stat_bytes = 512,          /* enough for the fields up to the count of threads */
+    threads_field = 18,
     block_bytes = 16 * 1024,
     first_pause_ns = 500 * 1000,
     longest_pause_ns = 20 * 1000 * 1000,
@@ -28,13 +29,14 @@ enum {
 typedef struct process {
     pid_t pid, parent;
     int stray;
+    int stopped;
     int spared; /* calls itself a warden, and it is too early to doubt it */
 } process;
 
 typedef struct table {
     process *item;
     size_t len, cap;
-    int spare_wardens;
+    int patient;
 } table;
 
 /* Walks the variables of an environment that arrives in blocks. */
@@ -144,12 +146,25 @@ static int group_is_noted(const stray_hunt *hunt, pid_t group)
     return 0;
 }
 
+/*
+ * Whether threads of a process live on whose first one has ended, which then looks like a zombie. Of the
+ * fields after the name theirs is the 18th.
+ */
+static int has_threads(const char *field)
+{
+    for (int i = 1; field && i < threads_field; i++)
+        field = strchr(field + 1, ' ');
+    return field && parse_pid(field + 1) > 1;
+}
+
 /* "PID (NAME) STATE PARENT GROUP ...", proc(5). NAME may hold anything. 0 for a process that has died. */
 static int parse_stat(char *stat, process *p, pid_t *group)
 {
     char *name = strchr(stat, '('), *end = strrchr(stat, ')');
-    if (!name || !end || end[1] != ' ' || end[2] == 'Z' || end[2] == 'X' || end[3] != ' ')
+    if (!name || !end || end[1] != ' ' || end[2] == 'X' || end[3] != ' ' ||
+        (end[2] == 'Z' && !has_threads(end + 1)))
         return 0;
+    p->stopped = end[2] == 'T' || end[2] == 't';
     size_t len = (size_t)(end - name - 1);
     p->spared = len == strlen(STRAY_WARDEN_NAME) && memcmp(name + 1, STRAY_WARDEN_NAME, len) == 0;
     p->parent = parse_pid(end + 4);
@@ -176,7 +191,7 @@ static void look_at(table *t, const stray_hunt *hunt, int proc, pid_t pid, char 
     pid_t group;
     if (!parse_stat(stat, &p, &group))
         return;
-    p.spared = p.spared && t->spare_wardens;
+    p.spared = p.spared && t->patient;
     p.stray = p.parent == hunt->parent || group_is_noted(hunt, group) ||
               environment_is_marked(proc, pid, hunt->run_id, block);
     t->item[t->len++] = p;
@@ -228,13 +243,21 @@ static void mark_children(table *t)
     }
 }
 
-/* One that has gone meanwhile counts: it may have left children. */
-static int kill_marked(const table *t)
+static int all_are_stopped(const table *t)
 {
-    int count = 0;
+    for (size_t i = 0; i < t->len; i++)
+        if (t->item[i].stray && !t->item[i].spared && !t->item[i].stopped)
+            return 0;
+    return 1;
+}
+
+/* One that has gone meanwhile counts: it may have left children. */
+static int end_marked(const table *t)
+{
+    int count = 0, signal = t->patient && !all_are_stopped(t) ? SIGSTOP : SIGKILL;
     for (size_t i = 0; i < t->len; i++) {
         if (t->item[i].stray && !t->item[i].spared)
-            syscall(SYS_kill, t->item[i].pid, SIGKILL);
+            syscall(SYS_kill, t->item[i].pid, signal);
         count += t->item[i].stray;
     }
     return count;
@@ -260,16 +283,16 @@ int stray_is_marked(const char *environment, size_t len, const char *run_id)
     return search.found;
 }
 
-int stray_sweep(const stray_hunt *hunt, int spare_wardens)
+int stray_sweep(const stray_hunt *hunt, int patient)
 {
     char block[block_bytes];
-    table t = {.spare_wardens = spare_wardens};
+    table t = {.patient = patient};
     int proc = open_at(AT_FDCWD, "/proc", O_DIRECTORY);
     t.item = proc < 0 ? NULL : map_table(&t.cap);
     int found = -1;
     if (t.item && list_processes(&t, hunt, proc, block) == 0) {
         mark_children(&t);
-        found = kill_marked(&t);
+        found = end_marked(&t);
     }
     if (t.item)
         munmap(t.item, t.cap * sizeof(process));
@@ -278,15 +301,17 @@ int stray_sweep(const stray_hunt *hunt, int spare_wardens)
     return found;
 }
 
-void stray_hunt_down(const stray_hunt *hunt, int limit_ms)
+int stray_hunt_down(const stray_hunt *hunt, int limit_ms)
 {
     int64_t begin = deja_monotonic_ns(NULL), now = begin;
     for (long pause_ns = first_pause_ns; now - begin < limit_ms * DEJA_MS_NS; now = deja_monotonic_ns(NULL)) {
         struct timespec pause = {.tv_nsec = pause_ns};
-        if (stray_sweep(hunt, now - begin < stray_warden_ms * DEJA_MS_NS) <= 0)
-            return;
+        int found = stray_sweep(hunt, now - begin < stray_patience_ms * DEJA_MS_NS);
+        if (found <= 0)
+            return found;
         syscall(SYS_nanosleep, &pause, NULL);
         if (pause_ns < longest_pause_ns)
             pause_ns *= 2;
     }
+    return 0;
 }

@@ -13,7 +13,7 @@
 #define STRAY_VARIABLE    "DEJA_RUN="
 #define STRAY_WARDEN_NAME "deja-warden" /* what wardens call themselves */
 
-enum { stray_warden_ms = 1000 }; /* enough for a nested warden, whose runner is dead, to end its own jobs */
+enum { stray_patience_ms = 1000 }; /* enough for a nested warden, whose runner is dead, to end its own jobs */
 
 typedef struct stray_hunt {
     const char *run_id;
@@ -24,17 +24,18 @@ typedef struct stray_hunt {
 } stray_hunt;
 
 /*
- * Looks once through /proc and sends SIGKILL to every living stray but the calling process. Returns how many
- * there were; -1 when /proc cannot be read or there is no memory for the table.
+ * Looks once through /proc for living strays but the calling process. Returns how many there were; -1 when
+ * /proc cannot be read or there is no memory for the table. `patient` 0: all get SIGKILL. 1:
  *
- * `spare_wardens` 1: strays that call themselves wardens are counted, but left alone. The warden of a runner
- * inside a job knows process groups that nobody else does, and ends by itself once that runner is dead. Any
- * job can take the name, so they are spared for stray_warden_ms only, and what they started never is.
+ * - They get SIGSTOP until a sweep finds them all stopped, and only then SIGKILL: one that forks between our
+ *   look and its death would leave a child that nothing connects with the run.
+ * - Those that call themselves wardens are left alone. The warden of a runner inside a job knows process
+ * groups that nobody else does, and ends by itself once that runner is dead. But any job can take the name.
  */
-int stray_sweep(const stray_hunt *hunt, int spare_wardens);
+int stray_sweep(const stray_hunt *hunt, int patient);
 
-/* Sweeps until a sweep finds nothing, at most `limit_ms`. */
-void stray_hunt_down(const stray_hunt *hunt, int limit_ms);
+/* Sweeps until a sweep finds nothing, at most `limit_ms`, patiently for stray_patience_ms. -1 as above. */
+int stray_hunt_down(const stray_hunt *hunt, int limit_ms);
 
 /* 1 when a list of NUL-terminated variables as in /proc/PID/environ has the mark of the run. */
 int stray_is_marked(const char *environment, size_t len, const char *run_id);

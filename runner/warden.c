@@ -45,24 +45,26 @@ static void wait_for_end(pid_t owner)
             return;
 }
 
-static void kill_groups(const warden_board *board, uint32_t high)
+static void signal_groups(const warden_board *board, uint32_t high, int signal)
 {
     for (uint32_t i = 0; i < high; i++) {
         pid_t group = atomic_load(&board->group[i]);
         if (group > 1)
-            syscall(SYS_kill, -group, SIGKILL);
+            syscall(SYS_kill, -group, signal);
     }
 }
 
+/* Groups are stopped first: what dies no longer tells whose parent it was. */
 static void watch(const void *context)
 {
     const warden_board *board = context;
     let_go();
     wait_for_end(board->owner);
     uint32_t high = atomic_load(&board->high);
-    kill_groups(board, high);
+    signal_groups(board, high, SIGSTOP);
     stray_hunt hunt = {.run_id = board->run_id, .group = board->group, .groups = high};
-    stray_hunt_down(&hunt, hunt_limit_ms);
+    if (stray_hunt_down(&hunt, hunt_limit_ms) < 0)
+        signal_groups(board, high, SIGKILL);
 }
 
 int warden_init(warden *w, const char *run_id, deja_error *err)

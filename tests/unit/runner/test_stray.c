@@ -5,7 +5,9 @@
 #include "scratch.h"
 #include "stray.h"
 
+#include <pthread.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 
 #define MARKED(environment, id) stray_is_marked(environment, sizeof(environment), id)
 
@@ -59,7 +61,7 @@ static void test_stray__sweep_kills_the_marked_and_their_children_only(void **st
     pid_t other = start_marked("another-run", "echo $$ >other; exec sleep 1000");
     pid_t child = commands_wait_pid("child");
     commands_wait_pid("other");
-    assert_true(stray_sweep(&hunt, 1) >= 3);
+    assert_true(stray_sweep(&hunt, 0) >= 3);
     expect_killed(marked);
     commands_wait_gone(child);
     stray_hunt_down(&hunt, commands_patience_ms);
@@ -78,11 +80,11 @@ static void test_stray__sweep_kills_noted_groups_and_children_of_a_parent(void *
     commands_wait_pid("b");
     _Atomic pid_t groups[3] = {0, grouped, 0};
     stray_hunt by_group = {.run_id = commands_id(), .group = groups, .groups = 3};
-    assert_true(stray_sweep(&by_group, 1) >= 2);
+    assert_true(stray_sweep(&by_group, 0) >= 2);
     expect_killed(grouped);
     assert_true(commands_alive(child));
     stray_hunt by_parent = {.run_id = commands_id(), .parent = getpid()};
-    assert_int_equal(stray_sweep(&by_parent, 1), 1);
+    assert_int_equal(stray_sweep(&by_parent, 0), 1);
     expect_killed(child);
 }
 
@@ -111,8 +113,60 @@ static void test_stray__odd_names_do_not_confuse(void **state)
     (void)state;
     stray_hunt hunt = {.run_id = commands_id(), .parent = getpid()};
     pid_t odd = start_named(") Z 1 1 (");
-    assert_int_equal(stray_sweep(&hunt, 1), 1);
+    assert_int_equal(stray_sweep(&hunt, 0), 1);
     expect_killed(odd);
+}
+
+static void test_stray__all_are_stopped_before_one_is_killed(void **state)
+{
+    (void)state;
+    stray_hunt hunt = {.run_id = commands_id(), .parent = getpid()};
+    pid_t pid[2] = {start_named("first"), start_named("second")};
+    siginfo_t info = {0};
+    kill(pid[0], SIGSTOP);
+    assert_int_equal(waitid(P_PID, (id_t)pid[0], &info, WSTOPPED | WNOWAIT), 0);
+    assert_int_equal(stray_sweep(&hunt, 1), 2);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(waitid(P_PID, (id_t)pid[i], &info, WSTOPPED | WEXITED | WNOWAIT), 0);
+        assert_int_equal(info.si_code, CLD_STOPPED);
+    }
+    assert_int_equal(stray_sweep(&hunt, 1), 2);
+    expect_killed(pid[0]);
+    expect_killed(pid[1]);
+}
+
+static void *wait_for_ever(void *context)
+{
+    assert_int_equal(write(*(int *)context, "x", 1), 1);
+    for (;;)
+        pause();
+    return NULL;
+}
+
+/* To /proc it is a zombie, yet its other thread runs. */
+static void test_stray__a_process_whose_first_thread_has_ended_is_alive(void **state)
+{
+    (void)state;
+    stray_hunt hunt = {.run_id = commands_id(), .parent = getpid()};
+    int ready[2];
+    char c;
+    assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        pthread_t thread;
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        pthread_create(&thread, NULL, wait_for_ever, &ready[1]);
+        syscall(SYS_exit, 0);
+    }
+    assert_int_equal(read(ready[0], &c, 1), 1);
+    for (int tries = 0; commands_alive(pid); tries++) {
+        assert_true(tries < commands_patience_ms);
+        poll(NULL, 0, 1);
+    }
+    stray_hunt_down(&hunt, commands_patience_ms);
+    expect_killed(pid);
+    close(ready[0]);
+    close(ready[1]);
 }
 
 static void test_stray__wardens_are_spared_for_a_while(void **state)
@@ -143,6 +197,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_stray__sweep_kills_noted_groups_and_children_of_a_parent,
                                         scratch_setup, scratch_teardown),
         cmocka_unit_test(test_stray__odd_names_do_not_confuse),
+        cmocka_unit_test(test_stray__all_are_stopped_before_one_is_killed),
+        cmocka_unit_test(test_stray__a_process_whose_first_thread_has_ended_is_alive),
         cmocka_unit_test(test_stray__wardens_are_spared_for_a_while),
     };
     return cmocka_run_group_tests_name("stray", tests, NULL, NULL);

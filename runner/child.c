@@ -4,12 +4,9 @@
  * set before it is closed: a child that is just being spawned may hold a copy, and the event would stay.
  */
 #include "child.h"
-#include "stray.h"
 
-#include <deja/cleanup.h>
-#include <deja/file.h>
+#include <deja/memory.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -22,84 +19,27 @@
 enum {
     first_look_ns = 100 * 1000,         /* a killed process is gone within some 50 us */
     longest_look_ns = 10 * 1000 * 1000, /* between looks at a group that takes its time */
-    owned_patience_ms = 2000,    /* for a group that we reap ourselves: it may be in the kernel's hands */
-    foreign_patience_ms = 100,   /* for one whose zombies somebody else reaps, perhaps never */
-    status_not_executable = 126, /* as env(1) and shells */
-    status_not_found = 127,
-    kilobyte = 1024 /* the unit of ru_maxrss, getrusage(2) */
+    owned_patience_ms = 2000,  /* for a group that we reap ourselves: it may be in the kernel's hands */
+    foreign_patience_ms = 100, /* for one whose zombies somebody else reaps, perhaps never */
+    kilobyte = 1024            /* the unit of ru_maxrss, getrusage(2) */
 };
 
-typedef struct pipe_pair {
-    int read, write;
-} pipe_pair;
-
-/* Only what may be different when another job has ended is a lack of resources. */
-static int start_failure(deja_error *err, int sys_errno)
-{
-    int is_lack = sys_errno == EAGAIN || sys_errno == ENOMEM || sys_errno == EMFILE || sys_errno == ENFILE ||
-                  sys_errno == ENOSPC;
-    int code = is_lack ? DEJA_ERESOURCE : deja_code_of_errno(sys_errno);
-    deja_fail(err, code, "start a process: %s", strerror(sys_errno));
-    if (err)
-        err->sys_errno = sys_errno;
-    return code;
-}
-
-/* Above the standard streams, which may be closed in this process. */
-static int make_pipe(pipe_pair *p)
-{
-    int fd[2];
-    *p = (pipe_pair){-1, -1};
-    if (pipe2(fd, O_CLOEXEC) < 0)
-        return -errno;
-    p->read = deja_file_above_standard(fd[0]);
-    p->write = deja_file_above_standard(fd[1]);
-    return p->read < 0 || p->write < 0 ? -EMFILE : 0;
-}
-
-static void close_fd(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
-}
-
-static int add_source(const child_host *host, child_source *source)
+int child_watch(const child_host *host, child_source *source)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = source};
     return epoll_ctl(host->epoll, EPOLL_CTL_ADD, source->fd, &event) < 0 ? -errno : 0;
 }
 
-static void close_source(const child_host *host, child_source *source)
+void child_close_source(const child_host *host, child_source *source)
 {
     if (source->fd < 0)
         return;
     epoll_ctl(host->epoll, EPOLL_CTL_DEL, source->fd, NULL);
-    close_fd(&source->fd);
+    close(source->fd);
+    source->fd = -1;
 }
 
-/* The job's variables and our mark, without copying strings. */
-static int build_environment(child_host *host, const char *const *env)
-{
-    size_t count = 0, len = 0;
-    while (env[count])
-        count++;
-    if (count + 2 > host->env_cap) {
-        char **grown = deja_realloc_array(host->env, 2 * count + 2, sizeof *grown);
-        if (!grown)
-            return -ENOMEM;
-        host->env = grown;
-        host->env_cap = 2 * count + 2;
-    }
-    for (size_t i = 0; i < count; i++)
-        if (env[i][0] != 'D' || strncmp(env[i], STRAY_VARIABLE, strlen(STRAY_VARIABLE)) != 0)
-            host->env[len++] = (char *)env[i];
-    host->env[len++] = host->mark;
-    host->env[len] = NULL;
-    return 0;
-}
-
-static int reap(const child *c, siginfo_t *info, struct rusage *usage)
+int child_reap(const child *c, siginfo_t *info, struct rusage *usage)
 {
     int rc;
     do {
@@ -152,7 +92,7 @@ static void read_stream(child *c, child_host *host, child_part part, uint32_t ev
         capture_add(&c->capture[part], &host->store, host->scratch, (size_t)n);
     /* EPOLLHUP: nobody can write any more, so a read that did not fill the buffer has left nothing behind. */
     if (n <= 0 || (n < child_scratch_bytes && (events & EPOLLHUP)))
-        close_source(host, source);
+        child_close_source(host, source);
 }
 
 /* Takes what is in the pipe now; a stray that goes on writing does not hold us. */
@@ -170,10 +110,10 @@ static void drain_stream(child *c, child_host *host, child_part part)
         capture_add(&c->capture[part], &host->store, host->scratch, (size_t)n);
         left -= (int)n;
     }
-    close_source(host, &c->source[part]);
+    child_close_source(host, &c->source[part]);
 }
 
-static void finish(child *c, child_host *host)
+void child_finish(child *c, child_host *host)
 {
     drain_stream(c, host, child_out);
     drain_stream(c, host, child_err);
@@ -210,167 +150,15 @@ static int handle_exit(child *c, child_host *host)
     struct rusage usage = {0};
     kill(-c->pid, SIGKILL);
     atomic_store_explicit(&host->warden.board->group[c->slot], 0, memory_order_release);
-    if (reap(c, &info, &usage) < 0)
+    if (child_reap(c, &info, &usage) < 0)
         info.si_pid = 0;
     note_end(c, host, &info, &usage);
-    close_source(host, &c->source[child_exit]);
+    child_close_source(host, &c->source[child_exit]);
     c->exited = 1;
     c->kill_at_ns = 0;
     int64_t now = c->outcome.start_ns + c->outcome.wall_ns;
     c->give_up_ns = now + (host->owns_children ? owned_patience_ms : foreign_patience_ms) * DEJA_MS_NS;
     return child_look_again(c, host, now);
-}
-
-/* Nothing of a job that never ran is left; its outcome says why. */
-static void note_failure(child *c, child_host *host)
-{
-    deja_outcome *o = &c->outcome;
-    siginfo_t info = {0};
-    struct rusage usage = {0};
-    atomic_store(&host->warden.board->group[c->slot], 0);
-    reap(c, &info, &usage);
-    o->exec_errno = atomic_load(&host->warden.board->failure.sys_errno);
-    o->exec_step = atomic_load(&host->warden.board->failure.step);
-    int not_found = o->exec_step == DEJA_EXEC_FILE && o->exec_errno == ENOENT;
-    o->status = not_found ? status_not_found : status_not_executable;
-    o->wall_ns = deja_monotonic_ns(NULL) - o->start_ns;
-    for (int i = 0; i < child_parts; i++)
-        close_source(host, &c->source[i]);
-    finish(c, host);
-    c->pid = 0;
-}
-
-static int spawn(child *c, child_host *host, const spawn_request *q)
-{
-    warden_board *board = host->warden.board;
-    atomic_store_explicit(&q->failure->sys_errno, 0, memory_order_relaxed);
-    atomic_store_explicit(&q->failure->step, 0, memory_order_relaxed);
-    pid_t pid = spawn_job(&host->spawner, q, &c->source[child_exit].fd);
-    if (pid < 0) {
-        c->source[child_exit].fd = -1;
-        return pid;
-    }
-    c->pid = pid;
-    c->outcome.pid = pid;
-    atomic_store_explicit(&board->group[c->slot], pid, memory_order_release);
-    return 0;
-}
-
-/* A file without "#!" is a shell's, as execvp(3) has it. */
-static int spawn_by_shell(child *c, child_host *host, const spawn_request *q)
-{
-    size_t count = 0;
-    while (q->argv[count])
-        count++;
-    DEJA_AUTO_FREE char **argv = deja_realloc_array(NULL, count + 3, sizeof *argv);
-    if (!argv)
-        return -ENOMEM;
-    argv[0] = (char *)"/bin/sh";
-    argv[1] = (char *)q->file;
-    memcpy(argv + 2, q->argv + (count > 0), (count + (count == 0)) * sizeof *argv);
-    spawn_request by_shell = *q;
-    by_shell.file = "/bin/sh";
-    by_shell.argv = argv;
-    return spawn(c, host, &by_shell);
-}
-
-static int spawn_program(child *c, child_host *host, const deja_command *command,
-                         const int write_end[child_parts])
-{
-    warden_board *board = host->warden.board;
-    spawn_request q = {.file = command->file,
-                       .argv = (char *const *)command->argv,
-                       .env = host->env,
-                       .cwd = command->cwd,
-                       .in = command->stdin_fd,
-                       .out = write_end[child_out],
-                       .err = write_end[child_err],
-                       .note = &board->group[c->slot],
-                       .failure = &board->failure};
-    int rc = spawn(c, host, &q);
-    if (rc < 0 || atomic_load(&board->failure.sys_errno) != ENOEXEC ||
-        atomic_load(&board->failure.step) != DEJA_EXEC_FILE)
-        return rc;
-    siginfo_t info = {0};
-    struct rusage usage = {0};
-    reap(c, &info, &usage);
-    close_fd(&c->source[child_exit].fd);
-    return spawn_by_shell(c, host, &q);
-}
-
-static int open_pipes(child *c, const child_host *host, int write_end[child_parts])
-{
-    for (child_part part = child_out; part <= child_err; part++) {
-        pipe_pair pair;
-        int rc = make_pipe(&pair);
-        c->source[part].fd = pair.read;
-        write_end[part] = pair.write;
-        if (rc == 0)
-            rc = add_source(host, &c->source[part]);
-        if (rc < 0)
-            return rc;
-    }
-    return 0;
-}
-
-static void init(child *c, child_host *host, uint32_t slot, const deja_command *command)
-{
-    for (child_part part = 0; part < child_parts; part++) {
-        c->source[part] = (child_source){.child = c, .part = part, .fd = -1};
-        capture_init(&c->capture[part]);
-    }
-    c->slot = slot;
-    c->outcome = (deja_outcome){.user = command->user, .status = -1, .out.fd = -1, .err.fd = -1};
-    if (host->trace)
-        c->name = deja_strdup(command->file);
-}
-
-static int launch(child *c, child_host *host, const deja_command *command)
-{
-    int write_end[child_parts] = {-1, -1, -1};
-    int rc = build_environment(host, command->env);
-    if (rc == 0)
-        rc = open_pipes(c, host, write_end);
-    c->outcome.start_ns = deja_monotonic_ns(NULL);
-    if (rc == 0)
-        rc = spawn_program(c, host, command, write_end);
-    close_fd(&write_end[child_out]);
-    close_fd(&write_end[child_err]);
-    return rc;
-}
-
-/* A job that runs but cannot be watched is taken back. */
-static int watch(child *c, child_host *host)
-{
-    int rc = add_source(host, &c->source[child_exit]);
-    if (rc == 0)
-        return 0;
-    siginfo_t info = {0};
-    struct rusage usage = {0};
-    kill(-c->pid, SIGKILL);
-    atomic_store(&host->warden.board->group[c->slot], 0);
-    reap(c, &info, &usage);
-    return rc;
-}
-
-int child_start(child **ret, child_host *host, uint32_t slot, const deja_command *command, deja_error *err)
-{
-    child *c = deja_calloc(1, sizeof *c);
-    if (!c)
-        return start_failure(err, ENOMEM);
-    init(c, host, slot, command);
-    int rc = launch(c, host, command);
-    if (rc == 0 && atomic_load(&host->warden.board->failure.step) != DEJA_EXEC_DONE)
-        note_failure(c, host);
-    else if (rc == 0)
-        rc = watch(c, host);
-    if (rc < 0) {
-        atomic_store(&host->warden.board->group[slot], 0);
-        child_free(c, host);
-        return start_failure(err, -rc);
-    }
-    *ret = c;
-    return 0;
 }
 
 int child_handle(child *c, child_host *host, child_part part, uint32_t events)
@@ -392,7 +180,7 @@ int child_look_again(child *c, child_host *host, int64_t now_ns)
         return 0;
     }
     c->look_at_ns = 0;
-    finish(c, host);
+    child_finish(c, host);
     return 1;
 }
 
@@ -425,7 +213,7 @@ void child_free(child *c, child_host *host)
     if (!c)
         return;
     for (child_part part = 0; part < child_parts; part++) {
-        close_source(host, &c->source[part]);
+        child_close_source(host, &c->source[part]);
         capture_done(&c->capture[part]);
     }
     deja_outcome_done(&c->outcome);

@@ -8,6 +8,9 @@
 #include "spawn.h"
 #include "warden.h"
 
+#include <signal.h>
+#include <sys/resource.h>
+
 /* What all jobs of a runner share; borrowed by them. */
 typedef struct child_host {
     int epoll;
@@ -64,6 +67,18 @@ void child_signal(const child *c, int signal);
 
 /* The same with a signal that is to end it; notes in the outcome that it was still running. */
 void child_end(child *c, int signal);
+
+/* Puts a source with its descriptor into the epoll set. A negative errno. */
+int child_watch(const child_host *host, child_source *source);
+
+/* Takes it out, and closes it. */
+void child_close_source(const child_host *host, child_source *source);
+
+/* Waits for the first process. A negative errno when it cannot be waited for. */
+int child_reap(const child *c, siginfo_t *info, struct rusage *usage);
+
+/* Drains the pipes; the outcome is complete. */
+void child_finish(child *c, child_host *host);
 
 /* Gives everything back; a process that still runs is left to itself. */
 void child_free(child *c, child_host *host);

@@ -3,6 +3,7 @@
  * themselves, passes the mark on to children until nothing changes, and stops or kills what is marked.
  */
 #include "stray.h"
+#include "mark.h"
 
 #include <deja/clock.h>
 #include <dirent.h>
@@ -38,49 +39,6 @@ typedef struct table {
     size_t len, cap;
     int patient;
 } table;
-
-/* Walks the variables of an environment that arrives in blocks. */
-typedef struct mark_search {
-    const char *run_id;
-    size_t id_len;
-    size_t at;    /* bytes of the variable's name, or of the present part of its value, that agreed */
-    int in_value; /* the name agreed */
-    int mismatch; /* the present name or part differs */
-    int found;
-} mark_search;
-
-static void end_part(mark_search *s)
-{
-    if (s->in_value && !s->mismatch && s->at == s->id_len)
-        s->found = 1;
-    s->at = 0;
-    s->mismatch = 0;
-}
-
-static void add_char(mark_search *s, char c)
-{
-    if (c == '\0' || (c == ':' && s->in_value)) {
-        end_part(s);
-        s->in_value = s->in_value && c == ':';
-        return;
-    }
-    const char *want = s->in_value ? s->run_id : STRAY_VARIABLE;
-    size_t len = s->in_value ? s->id_len : strlen(STRAY_VARIABLE);
-    if (s->mismatch || s->at >= len || want[s->at] != c) {
-        s->mismatch = 1;
-        return;
-    }
-    if (++s->at == len && !s->in_value) {
-        s->in_value = 1;
-        s->at = 0;
-    }
-}
-
-static void search_block(mark_search *s, const char *data, size_t len)
-{
-    for (size_t i = 0; i < len && !s->found; i++)
-        add_char(s, data[i]);
-}
 
 static ssize_t read_some(int fd, char *data, size_t len)
 {
@@ -132,8 +90,8 @@ static int environment_is_marked(int proc, pid_t pid, const char *run_id, char *
     mark_search search = {.run_id = run_id, .id_len = strlen(run_id)};
     ssize_t n;
     while (!search.found && (n = read_some(fd, block, block_bytes)) > 0)
-        search_block(&search, block, (size_t)n);
-    end_part(&search);
+        mark_add(&search, block, (size_t)n);
+    mark_end(&search);
     close_fd(fd);
     return search.found;
 }
@@ -273,14 +231,6 @@ static void *map_table(size_t *cap)
             return p;
     }
     return NULL;
-}
-
-int stray_is_marked(const char *environment, size_t len, const char *run_id)
-{
-    mark_search search = {.run_id = run_id, .id_len = strlen(run_id)};
-    search_block(&search, environment, len);
-    end_part(&search);
-    return search.found;
 }
 
 int stray_sweep(const stray_hunt *hunt, int patient)

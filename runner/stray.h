@@ -10,7 +10,6 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define STRAY_VARIABLE    "DEJA_RUN="
 #define STRAY_WARDEN_NAME "deja-warden" /* what wardens call themselves */
 
 enum { stray_patience_ms = 1000 }; /* enough for a nested warden, whose runner is dead, to end its own jobs */
@@ -36,8 +35,5 @@ int stray_sweep(const stray_hunt *hunt, int patient);
 
 /* Sweeps until a sweep finds nothing, at most `limit_ms`, patiently for stray_patience_ms. -1 as above. */
 int stray_hunt_down(const stray_hunt *hunt, int limit_ms);
-
-/* 1 when a list of NUL-terminated variables as in /proc/PID/environ has the mark of the run. */
-int stray_is_marked(const char *environment, size_t len, const char *run_id);
 
 #endif

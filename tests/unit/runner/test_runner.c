@@ -116,6 +116,22 @@ static void test_runner__exec_failures_carry_the_errno(void **state)
     assert_false(commands_have_children());
 }
 
+/* One word may have 128 KB: MAX_ARG_STRLEN, execve(2). */
+static void test_runner__a_word_that_is_too_long_says_so(void **state)
+{
+    (void)state;
+    char *word = malloc(200001);
+    assert_non_null(word);
+    memset(word, 'x', 200000);
+    word[200000] = '\0';
+    deja_outcome o = run_file("/bin/echo", word, NULL);
+    assert_int_equal(o.exec_errno, E2BIG);
+    assert_int_equal(o.exec_step, DEJA_EXEC_FILE);
+    assert_int_equal(o.status, 126);
+    deja_outcome_done(&o);
+    free(word);
+}
+
 static void test_runner__a_file_without_interpreter_line_is_a_shells(void **state)
 {
     (void)state;
@@ -613,6 +629,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_runner__separates_streams_and_keeps_every_byte, scratch_setup,
                                         scratch_teardown),
         cmocka_unit_test_setup_teardown(test_runner__exec_failures_carry_the_errno, scratch_setup,
+                                        scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_runner__a_word_that_is_too_long_says_so, scratch_setup,
                                         scratch_teardown),
         cmocka_unit_test_setup_teardown(test_runner__a_file_without_interpreter_line_is_a_shells,
                                         scratch_setup, scratch_teardown),

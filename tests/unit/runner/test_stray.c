@@ -1,5 +1,5 @@
 /*
- * The mark in an environment, and sweeps through /proc.
+ * Sweeps through /proc.
  */
 #include "commands.h"
 #include "scratch.h"
@@ -8,29 +8,6 @@
 #include <pthread.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-
-#define MARKED(environment, id) stray_is_marked(environment, sizeof(environment), id)
-
-static void test_stray__mark_is_a_whole_part_of_the_variable(void **state)
-{
-    (void)state;
-    assert_true(MARKED("A=1\0DEJA_RUN=x\0B=2", "x"));
-    assert_true(MARKED("DEJA_RUN=x", "x"));
-    assert_true(MARKED("DEJA_RUN=a:x:b", "x"));
-    assert_true(MARKED("DEJA_RUN=a:x", "a"));
-    assert_true(MARKED("DEJA_RUN=\0DEJA_RUN=x", "x"));
-    assert_false(MARKED("DEJA_RUN=xy", "x"));
-    assert_false(MARKED("DEJA_RUN=yx", "x"));
-    assert_false(MARKED("DEJA_RUN=", "x"));
-    assert_false(MARKED("DEJA_RUN", "x"));
-    assert_false(MARKED("DEJA_RUNS=x", "x"));
-    assert_false(MARKED("XDEJA_RUN=x", "x"));
-    assert_false(MARKED("A=DEJA_RUN=x", "x"));
-    assert_false(MARKED("A=b:x\0B=x", "x"));
-    assert_false(MARKED("", "x"));
-    assert_true(stray_is_marked("DEJA_RUN=xy", strlen("DEJA_RUN=xy"), "xy"));
-    assert_false(stray_is_marked("DEJA_RUN=xy", strlen("DEJA_RUN=x"), "xy"));
-}
 
 static pid_t start_marked(const char *mark, const char *text)
 {
@@ -191,7 +168,6 @@ static void test_stray__wardens_are_spared_for_a_while(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_stray__mark_is_a_whole_part_of_the_variable),
         cmocka_unit_test_setup_teardown(test_stray__sweep_kills_the_marked_and_their_children_only,
                                         scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_stray__sweep_kills_noted_groups_and_children_of_a_parent,

@@ -12,15 +12,11 @@
 
 void launch_find_program(active *a)
 {
-    deja_buffer_clear(&a->program);
-    if (!a->job.program)
-        return;
     flow *f = a->flow;
-    const char *path = environment_path(&a->job, f->options.environment);
-    if (!strchr(a->job.program, '/'))
-        programs_find(&f->programs, f->batch->folder_fd, a->job.program, path, a->job.cwd, &a->program);
-    else if (!reads_find_program(f->batch->folder_fd, a->job.program, path, a->job.cwd, &a->program))
-        deja_buffer_clear(&a->program);
+    deja_buffer_clear(&a->program);
+    if (a->job.program)
+        programs_find(&f->programs, f->batch->folder_fd, a->job.program,
+                      environment_path(&a->job, f->options.environment), a->job.cwd, &a->program);
 }
 
 /* For streams that outgrow the memory: the file that becomes the blob. */

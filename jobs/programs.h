@@ -17,10 +17,7 @@ typedef struct programs {
     deja_digest_item item;
 } programs;
 
-/*
- * The file that `word` stands for, see reads_find_program; `word` has no slash. Appends to `ret`, nothing
- * when there is none.
- */
+/* The file that `word` stands for, see reads_find_program. Appends to `ret`, nothing when there is none. */
 void programs_find(programs *p, int dirfd, const char *word, const char *path, const char *cwd,
                    deja_buffer *ret);
 

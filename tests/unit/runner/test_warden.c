@@ -112,27 +112,30 @@ static void test_warden__a_runner_inside_a_killed_job_leaves_nothing_either(void
     deja_runner_close(outer);
 }
 
-/* The pid of the warden of a runner that has no jobs. */
+/* The pid of the warden; 0 while there is none. */
+static pid_t look_for_warden(void)
+{
+    FILE *f = fopen("/proc/thread-self/children", "r");
+    int pid = 0, found = 0;
+    while (f && !found && fscanf(f, "%d", &pid) == 1) {
+        char path[64], name[32] = "";
+        snprintf(path, sizeof path, "/proc/%d/comm", pid);
+        FILE *comm = fopen(path, "r");
+        found = comm && fgets(name, sizeof name, comm) && strcmp(name, "deja-warden\n") == 0;
+        if (comm)
+            fclose(comm);
+    }
+    if (f)
+        fclose(f);
+    return found && commands_alive(pid) ? pid : 0;
+}
+
 static pid_t find_warden(void)
 {
-    for (int tries = 0; tries < commands_patience_ms; tries++) {
-        FILE *f = fopen("/proc/thread-self/children", "r");
-        int pid = 0, found = 0;
-        while (f && !found && fscanf(f, "%d", &pid) == 1) {
-            char path[64], name[32] = "";
-            snprintf(path, sizeof path, "/proc/%d/comm", pid);
-            FILE *comm = fopen(path, "r");
-            found = comm && fgets(name, sizeof name, comm) && strcmp(name, "deja-warden\n") == 0;
-            if (comm)
-                fclose(comm);
-        }
-        if (f)
-            fclose(f);
-        if (found)
-            return pid;
+    pid_t pid = 0;
+    for (int tries = 0; !(pid = look_for_warden()) && tries < commands_patience_ms; tries++)
         poll(NULL, 0, 1);
-    }
-    return 0;
+    return pid;
 }
 
 static void test_warden__starts_with_the_first_job_and_holds_nothing(void **state)
@@ -174,13 +177,14 @@ static void test_warden__one_that_was_killed_is_replaced(void **state)
     deja_runner *r = commands_open();
     commands_shell(r, "echo $$ >pid; exec sleep 1000", NULL);
     commands_wait_pid("pid");
-    pid_t first = find_warden(), second = first;
+    pid_t first = find_warden(), second = 0;
+    assert_true(first > 0);
     kill(first, SIGKILL);
-    deja_outcome o;
-    for (int tries = 0; second == first || !commands_alive(second); tries++) {
+    for (int tries = 0; second == 0 || second == first; tries++) {
+        deja_outcome o;
         assert_true(tries < commands_patience_ms / 10);
         assert_int_equal(deja_runner_next(r, 10, &o, NULL), 0);
-        second = commands_alive(first) ? first : find_warden();
+        second = look_for_warden();
     }
     deja_runner_close(r);
     assert_false(commands_alive(second));

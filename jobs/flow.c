@@ -19,6 +19,7 @@
 #include "outcome.h"
 #include "outputs.h"
 #include <deja/cleanup.h>
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 
@@ -205,8 +206,16 @@ static void wait_for_resources(active *a)
     active_release(a);
 }
 
-static int is_patient(const flow *f)
+/* Our own limit of descriptors, and nothing of ours that would give some back. */
+static int is_hopeless(const flow *f, const deja_error *why)
 {
+    return why->sys_errno == EMFILE && f->totals.running == 0 && f->busy.count == 0;
+}
+
+static int is_patient(const flow *f, const deja_error *why)
+{
+    if (is_hopeless(f, why))
+        return 0;
     return f->totals.running > 0 || !f->short_since_ns ||
            deja_monotonic_ns(NULL) - f->short_since_ns < PATIENCE_NS;
 }
@@ -222,7 +231,7 @@ static void start(active *a)
     deja_error err;
     int exit_status;
     int status = launch_start(a, &exit_status, &err);
-    if (status == DEJA_ERESOURCE && is_patient(f)) {
+    if (status == DEJA_ERESOURCE && is_patient(f, &err)) {
         wait_for_resources(a);
         return;
     }

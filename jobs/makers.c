@@ -1,15 +1,13 @@
 /*
- * Names are compared by hash, in the index of outputs. Patterns and folders are found from the other side:
- * each path that is made is looked up by the folders that it lies in, where each pattern waits at the folder
- * of its text before the first `*`. So neither many patterns nor many outputs make the work grow as their
- * product.
+ * Names are compared by hash, in the index of outputs: what is read by name is looked up there. Patterns and
+ * folders are found from the other side, by what is made.
  */
 #include "makers.h"
 #include "batch_read.h"
 #include "glob.h"
+#include "listings.h"
 #include <deja/cleanup.h>
 #include <deja/file.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* A definition. */
@@ -20,15 +18,6 @@ typedef struct reader {
     size_t count, cap;
 } reader;
 
-/* A pattern or a folder that is read. */
-typedef struct listing {
-    uint64_t base; /* hash of the folder that all it names lies in */
-    uint32_t reader;
-    uint32_t linked; /* number + 1 of the maker that it was paired with last */
-    int in_matrix;
-    job_input input;
-} listing;
-
 struct makers {
     batch *batch;
     makers_found found;
@@ -37,10 +26,7 @@ struct makers {
     int has_outputs;     /* some job has */
     uint32_t incomplete; /* definitions of which not all is added */
     reader *readers;
-    listing *listings;
-    size_t listing_count, listing_cap, sorted;
-    int has_absolute; /* some listing is outside the batch's folder */
-    deja_arena arena;
+    listings listings;
 };
 
 static int out_of_memory(deja_error *err)
@@ -63,54 +49,13 @@ static int note_name(reader *r, const char *path)
     return 0;
 }
 
-/* The length of the folder that begins a pattern, without the slash. */
-static size_t base_length(const job_input *in)
-{
-    if (in->folder)
-        return strcmp(in->path, ".") == 0 || strcmp(in->path, "/") == 0 ? 0 : strlen(in->path);
-    size_t len = glob_base(in->path);
-    return len > 0 ? len - 1 : 0;
-}
-
-/* Most patterns are the same for all instances: the latest few are looked at. */
-static int is_noted(const makers *m, uint32_t number, const job_input *in)
-{
-    size_t first = m->listing_count > 8 ? m->listing_count - 8 : 0;
-    for (size_t i = m->listing_count; i-- > first;) {
-        const listing *l = &m->listings[i];
-        if (l->reader == number && !l->in_matrix && l->input.folder == in->folder &&
-            strcmp(l->input.path, in->path) == 0)
-            return 1;
-    }
-    return 0;
-}
-
-static int note_listing(makers *m, uint32_t number, const job_input *in, int in_matrix)
-{
-    if (!in_matrix && is_noted(m, number, in))
-        return 0;
-    listing *more = deja_grow(m->listings, m->listing_count, &m->listing_cap, sizeof *more);
-    if (!more)
-        return DEJA_ENOMEM;
-    m->listings = more;
-    listing *l = &more[m->listing_count];
-    *l = (listing){.base = deja_hash64(in->path, base_length(in)),
-                   .reader = number,
-                   .in_matrix = in_matrix,
-                   .input = *in};
-    l->input.path = deja_arena_dup(&m->arena, in->path, strlen(in->path));
-    m->listing_count += l->input.path != NULL;
-    m->has_absolute |= in->path[0] == '/';
-    return l->input.path ? 0 : DEJA_ENOMEM;
-}
-
 static int note_reads(makers *m, const job *j, deja_error *err)
 {
     uint32_t number = j->def->number;
     int status = j->stdin_path ? note_name(&m->readers[number], j->stdin_path) : 0;
     for (size_t i = 0; status == 0 && i < j->input_count; i++) {
         const job_input *in = &j->inputs[i];
-        status = in->pattern || in->folder ? note_listing(m, number, in, 0)
+        status = in->pattern || in->folder ? listings_add(&m->listings, number, in, 0)
                                            : note_name(&m->readers[number], in->path);
     }
     return status == 0 ? 0 : out_of_memory(err);
@@ -131,7 +76,7 @@ static int note_matrix(makers *m, const batch_job *def, deja_error *err)
             while (strncmp(text, "./", 2) == 0)
                 text += 2;
             job_input in = {.path = text, .pattern = 1, .at = from->marks[k]};
-            if (path.failed || note_listing(m, def->number, &in, 1) < 0)
+            if (path.failed || listings_add(&m->listings, def->number, &in, 1) < 0)
                 return out_of_memory(err);
         }
     return 0;
@@ -217,98 +162,40 @@ static int link_names(makers *m, uint32_t number, int64_t only, deja_error *err)
 
 /* ---- patterns and folders ---- */
 
-static int compare_listings(const void *a, const void *b)
+static int link_listing(void *context, const listing *of, const char *path, uint32_t maker, deja_error *err)
 {
-    const listing *x = a, *y = b;
-    if (x->base != y->base)
-        return x->base < y->base ? -1 : 1;
-    return x->reader < y->reader ? -1 : x->reader > y->reader;
+    const makers *m = context;
+    makers_pair pair = {.reader = of->reader,
+                        .maker = maker,
+                        .read = of->input.path,
+                        .made = path,
+                        .at = of->input.at,
+                        .in_matrix = of->in_matrix};
+    return m->found(m->context, &pair, err);
 }
 
-static void sort_listings(makers *m)
+/* Patterns outside the batch's folder, or around it, are absolute. */
+static int link_output(makers *m, uint32_t maker, int64_t only, const char *path, deja_error *err)
 {
-    if (m->sorted != m->listing_count)
-        qsort(m->listings, m->listing_count, sizeof *m->listings, compare_listings);
-    m->sorted = m->listing_count;
-}
-
-/* The first listing that waits at a folder. */
-static size_t first_at(const makers *m, uint64_t base)
-{
-    size_t low = 0, high = m->listing_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (m->listings[middle].base < base)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-/* What is asked: outputs of `maker`, read by `only` or (-1) by any. */
-typedef struct question {
-    uint32_t maker;
-    int64_t only;
-} question;
-
-static int link_at(makers *m, const question *q, uint64_t base, const char *made, deja_error *err)
-{
-    for (size_t i = first_at(m, base); i < m->listing_count && m->listings[i].base == base; i++) {
-        listing *l = &m->listings[i];
-        if (l->linked == q->maker + 1 || (q->only >= 0 && l->reader != q->only) ||
-            !outputs_match(&l->input, made))
-            continue;
-        l->linked = q->maker + 1;
-        makers_pair pair = {.reader = l->reader,
-                            .maker = q->maker,
-                            .read = l->input.path,
-                            .made = made,
-                            .at = l->input.at,
-                            .in_matrix = l->in_matrix};
-        int status = m->found(m->context, &pair, err);
-        if (status < 0)
-            return status;
-    }
-    return 0;
-}
-
-/* Looks a path up by each of the folders that it lies in. */
-static int link_path(makers *m, const question *q, const char *made, deja_error *err)
-{
-    size_t len = strlen(made);
-    for (int status = 0; len > 0;) {
-        while (len > 0 && made[len - 1] != '/')
-            len--;
-        len -= len > 0;
-        status = link_at(m, q, deja_hash64(made, len), made, err);
-        if (status < 0)
-            return status;
-    }
-    return 0;
-}
-
-static int link_output(makers *m, const question *q, const char *path, deja_error *err)
-{
-    int status = path[0] == '/' ? 0 : link_path(m, q, path, err);
-    if (status < 0 || !m->has_absolute)
+    int status = path[0] == '/' ? 0 : listings_find(&m->listings, path, maker, only, link_listing, m, err);
+    if (status < 0 || !m->listings.has_absolute)
         return status;
     DEJA_AUTO_BUFFER deja_buffer full = {0};
     deja_path_join(&full, m->batch->folder, path);
-    return full.failed ? out_of_memory(err) : link_path(m, q, full.data, err);
+    return full.failed ? out_of_memory(err)
+                       : listings_find(&m->listings, full.data, maker, only, link_listing, m, err);
 }
 
 static int link_listings(makers *m, uint32_t maker, int64_t only, deja_error *err)
 {
     const batch_job *def = &m->batch->jobs[maker];
     const reader *r = &m->readers[maker];
-    question q = {.maker = maker, .only = only};
     job j = {0};
-    int status = 0, any = m->listing_count > 0 && def->output_count > 0;
+    int status = 0, any = m->listings.count > 0 && def->output_count > 0;
     for (uint32_t i = 0; any && status == 0 && i < r->instances; i++) {
         status = job_render(&j, m->batch, def, i, JOB_OUTPUTS, err);
         for (size_t k = 0; status == 0 && k < j.output_count; k++)
-            status = link_output(m, &q, j.outputs[k].path, err);
+            status = link_output(m, maker, only, j.outputs[k].path, err);
     }
     job_done(&j);
     return status;
@@ -325,15 +212,13 @@ static void forget(makers *m)
         m->readers[i].names = NULL;
         m->readers[i].count = m->readers[i].cap = 0;
     }
-    deja_free(m->listings);
-    m->listings = NULL;
-    m->listing_count = m->listing_cap = m->sorted = 0;
+    listings_done(&m->listings);
 }
 
 int makers_link_all(makers *m, deja_error *err)
 {
     int status = 0;
-    sort_listings(m);
+    listings_sort(&m->listings);
     for (uint32_t i = 0; status == 0 && i < m->batch->job_count; i++) {
         status = link_names(m, i, -1, err);
         if (status == 0)
@@ -353,18 +238,10 @@ static int link_made(makers *m, uint32_t number, deja_error *err)
     return status;
 }
 
-static int has_listings(const makers *m, uint32_t number)
-{
-    for (size_t i = 0; i < m->listing_count; i++)
-        if (m->listings[i].reader == number)
-            return 1;
-    return 0;
-}
-
 /* What `number` reads of what others make. */
 static int link_read(makers *m, uint32_t number, deja_error *err)
 {
-    int listed = has_listings(m, number), status = link_names(m, number, -1, err);
+    int listed = listings_has(&m->listings, number), status = link_names(m, number, -1, err);
     for (uint32_t i = 0; listed && status == 0 && i < m->batch->job_count; i++)
         status = link_listings(m, i, number, err);
     return status;
@@ -372,7 +249,7 @@ static int link_read(makers *m, uint32_t number, deja_error *err)
 
 int makers_link(makers *m, const batch_job *def, unsigned what, deja_error *err)
 {
-    sort_listings(m);
+    listings_sort(&m->listings);
     int status = what & MAKERS_MADE ? link_made(m, def->number, err) : 0;
     if (status == 0 && what & MAKERS_READ)
         status = link_read(m, def->number, err);
@@ -408,7 +285,6 @@ void makers_close(makers *m)
     m->incomplete = 0;
     forget(m);
     outputs_index_done(&m->index);
-    deja_arena_done(&m->arena);
     deja_free(m->readers);
     deja_free(m);
 }

@@ -3,8 +3,7 @@
  * order. Of an instance nothing is kept but, where others need it, the 16 bytes of what it left.
  */
 #include "plan.h"
-#include "graph.h"
-#include "makers.h"
+#include "edges.h"
 #include <deja/cleanup.h>
 #include <string.h>
 
@@ -27,15 +26,9 @@ typedef struct node {
     int would;
 } node;
 
-/* The file that an edge comes from. */
-typedef struct file_note {
-    const char *path;
-    mark at;
-} file_note;
-
 struct plan {
     batch *batch;
-    graph graph;
+    edges edges;
     node *nodes;
     makers *makers;
     batch_job *opening; /* whose instances become known during the run, while they do; else NULL */
@@ -45,7 +38,6 @@ struct plan {
     uint32_t unreleased; /* selected definitions that are not released */
     uint32_t uncounted;  /* selected definitions whose instances are not known */
     uint64_t total;      /* instances of selected definitions */
-    deja_arena arena;
 };
 
 static const deja_error no_memory = {.code = DEJA_ENOMEM, .text = "plan: out of memory"};
@@ -100,7 +92,7 @@ static void select_with_needs(plan *p, uint32_t number)
         p->work[todo++] = number;
     }
     while (todo > 0) {
-        const graph_node *n = &p->graph.nodes[p->work[--todo]];
+        const graph_node *n = &p->edges.graph.nodes[p->work[--todo]];
         for (size_t i = 0; i < n->need_count; i++) {
             uint32_t to = n->needs[i].to;
             if (p->nodes[to].selected)
@@ -113,123 +105,18 @@ static void select_with_needs(plan *p, uint32_t number)
 
 /* ---- edges ---- */
 
-static int add_edge(plan *p, uint32_t from, const graph_edge *edge, deja_error *err)
-{
-    int added = graph_add(&p->graph, from, edge);
-    if (added > 0 && !p->nodes[edge->to].released)
-        p->nodes[from].waiting++;
-    return added < 0 ? out_of_memory(err) : 0;
-}
-
-static int add_needs(plan *p, deja_error *err)
-{
-    for (uint32_t i = 0; i < p->batch->job_count; i++)
-        for (size_t k = 0; k < p->batch->jobs[i].need_count; k++) {
-            const batch_need *need = &p->batch->jobs[i].needs[k];
-            int status = add_edge(p, i, &(graph_edge){.to = need->job, .data = !need->order_only}, err);
-            if (status < 0)
-                return status;
-        }
-    return 0;
-}
-
-static int add_file_edge(plan *p, const makers_pair *pair, deja_error *err)
-{
-    file_note *note = deja_arena_alloc(&p->arena, sizeof *note);
-    const char *path = deja_arena_dup(&p->arena, pair->read, strlen(pair->read));
-    if (!note || !path)
-        return out_of_memory(err);
-    *note = (file_note){.path = path, .at = pair->at};
-    int status = add_edge(p, pair->reader, &(graph_edge){.to = pair->maker, .data = 1, .note = note}, err);
-    if (status == 0 && p->nodes[pair->reader].selected)
-        select_with_needs(p, pair->maker);
-    return status;
-}
-
-static int fail_cycle(plan *p, const uint32_t *path, size_t count, deja_error *err)
-{
-    DEJA_AUTO_BUFFER deja_buffer links = {0};
-    mark at = p->batch->jobs[path[0]].at;
-    for (size_t i = 0; i < count; i++) {
-        uint32_t to = path[(i + 1) % count];
-        const char *name = p->batch->jobs[path[i]].name, *other = p->batch->jobs[to].name;
-        const file_note *file = graph_find(&p->graph, path[i], to)->note;
-        if (file)
-            at = file->at;
-        if (links.len > 400)
-            continue;
-        deja_buffer_add_string(&links, i ? ", " : "");
-        if (links.len > 350 && i + 1 < count)
-            deja_buffer_add_string(&links, "...");
-        else if (file)
-            deja_buffer_addf(&links, "'%s' reads '%s' of '%s'", name, file->path, other);
-        else
-            deja_buffer_addf(&links, "'%s' needs '%s'", name, other);
-    }
-    return source_fail(&p->batch->source, at, err, "jobs wait for each other: %s",
-                       deja_buffer_string(&links));
-}
-
-/* Looks from job `start` on, or from all. */
-static int check_cycles(plan *p, uint32_t start, deja_error *err)
-{
-    uint32_t *path = NULL;
-    size_t count;
-    int status = graph_cycle(&p->graph, start, &path, &count);
-    if (status > 0)
-        status = fail_cycle(p, path, count, err);
-    else if (status < 0)
-        status = out_of_memory(err);
-    deja_free(path);
-    return status;
-}
-
-/* A matrix is read once: its reader must have waited for the maker. */
-static int check_matrix(plan *p, const makers_pair *pair, deja_error *err)
-{
-    const batch_job *def = &p->batch->jobs[pair->reader];
-    const char *name = p->batch->jobs[pair->maker].name;
-    if (pair->reader == pair->maker)
-        return source_fail(
-            &p->batch->source, pair->at, err,
-            "the matrix of '%s' reads '%s', and it makes '%s' itself: give outputs another place", name,
-            pair->read, pair->made);
-    int waits = def->matrix_waits ? graph_waits_for(&p->graph, pair->reader, pair->maker) : 0;
-    if (waits < 0)
-        return out_of_memory(err);
-    return waits ? 0
-                 : source_fail(&p->batch->source, pair->at, err,
-                               "the matrix of '%s' reads '%s', which '%s' makes: add 'needs: %s' to '%s'",
-                               def->name, pair->made, name, name, def->name);
-}
-
-/* Instances that become known during the run make what another job reads: it must not have begun. */
-static int check_late(plan *p, const makers_pair *pair, deja_error *err)
-{
-    const char *reader = p->batch->jobs[pair->reader].name, *maker = p->batch->jobs[pair->maker].name;
-    int waits = graph_waits_for(&p->graph, pair->reader, pair->maker);
-    if (waits < 0)
-        return out_of_memory(err);
-    return waits ? 0
-                 : source_fail(&p->batch->source, pair->at, err,
-                               "'%s' reads '%s', which '%s' makes, whose instances become known only during "
-                               "the run: add 'needs: %s' to '%s'",
-                               reader, pair->made, maker, maker, reader);
-}
-
 static int take_pair(void *context, const makers_pair *pair, deja_error *err)
 {
     plan *p = context;
-    const batch_job *def = &p->batch->jobs[pair->reader];
-    if (pair->in_matrix)
-        return check_matrix(p, pair, err);
-    if (pair->reader == pair->maker)
-        return source_fail(
-            &p->batch->source, pair->at, err,
-            "input '%s' is made by another instance of '%s': an instance cannot wait for one of its own job",
-            pair->read, def->name);
-    int status = p->opening && def != p->opening ? check_late(p, pair, err) : 0;
-    return status < 0 ? status : add_file_edge(p, pair, err);
+    int late = p->opening && p->opening->number != pair->reader;
+    int added = edges_add(&p->edges, pair, late, err);
+    if (added <= 0)
+        return added;
+    if (!p->nodes[pair->maker].released)
+        p->nodes[pair->reader].waiting++;
+    if (p->nodes[pair->reader].selected)
+        select_with_needs(p, pair->maker);
+    return 0;
 }
 
 /* ---- instances ---- */
@@ -288,7 +175,7 @@ static int add_jobs(plan *p, deja_error *err)
     if (!unseen)
         return out_of_memory(err);
     for (uint32_t i = 0; i < p->batch->job_count; i++) {
-        unseen[i] = (uint32_t)p->graph.nodes[i].need_count;
+        unseen[i] = (uint32_t)p->edges.graph.nodes[i].need_count;
         if (unseen[i] == 0)
             p->work[end++] = i;
     }
@@ -299,7 +186,7 @@ static int add_jobs(plan *p, deja_error *err)
         int status = def->matrix_waits ? 0 : add_paths(p, def, &what, err);
         if (status < 0)
             return status;
-        const graph_node *n = &p->graph.nodes[number];
+        const graph_node *n = &p->edges.graph.nodes[number];
         for (size_t i = 0; i < n->dependant_count; i++)
             if (--unseen[n->dependants[i]] == 0)
                 p->work[end++] = n->dependants[i];
@@ -318,9 +205,12 @@ static int alloc_plan(plan **ret, batch *b, deja_error *err)
     p->ready = deja_calloc(count, sizeof *p->ready);
     p->work = deja_calloc(count, sizeof *p->work);
     *ret = p;
-    if (!p->nodes || !p->ready || !p->work || graph_init(&p->graph, b->job_count) < 0)
+    if (!p->nodes || !p->ready || !p->work)
         return out_of_memory(err);
-    return makers_open(&p->makers, b, take_pair, p, err);
+    int status = edges_init(&p->edges, b, err);
+    for (uint32_t i = 0; status == 0 && i < b->job_count; i++)
+        p->nodes[i].waiting = (uint32_t)p->edges.graph.nodes[i].need_count;
+    return status < 0 ? status : makers_open(&p->makers, b, take_pair, p, err);
 }
 
 int plan_open(plan **ret, batch *b, const uint8_t *selected, deja_error *err)
@@ -328,13 +218,11 @@ int plan_open(plan **ret, batch *b, const uint8_t *selected, deja_error *err)
     plan *p = NULL;
     int status = alloc_plan(&p, b, err);
     if (status == 0)
-        status = add_needs(p, err);
-    if (status == 0)
         status = add_jobs(p, err);
     if (status == 0)
         status = makers_link_all(p->makers, err);
     if (status == 0)
-        status = check_cycles(p, UINT32_MAX, err);
+        status = edges_check_cycles(&p->edges, UINT32_MAX, err);
     if (status < 0) {
         plan_close(p);
         return status;
@@ -358,17 +246,17 @@ int plan_instances(const plan *p, uint32_t number, uint32_t *ret)
 static void release(plan *p, uint32_t number)
 {
     node *n = &p->nodes[number];
-    const graph_node *edges = &p->graph.nodes[number];
+    const graph_node *links = &p->edges.graph.nodes[number];
     if (n->left)
         n->all_left = deja_hash_bytes(n->left, n->count * sizeof *n->left);
     deja_free(n->left);
     n->left = NULL;
     n->released = 1;
     p->unreleased--;
-    for (size_t i = 0; i < edges->dependant_count; i++) {
-        node *dependant = &p->nodes[edges->dependants[i]];
+    for (size_t i = 0; i < links->dependant_count; i++) {
+        node *dependant = &p->nodes[links->dependants[i]];
         if (!dependant->error && --dependant->waiting == 0 && dependant->selected)
-            push_ready(p, edges->dependants[i]);
+            push_ready(p, links->dependants[i]);
     }
 }
 
@@ -377,9 +265,9 @@ static void release(plan *p, uint32_t number)
 static void find_blocker(plan *p, uint32_t number)
 {
     node *n = &p->nodes[number];
-    const graph_node *edges = &p->graph.nodes[number];
-    for (size_t i = 0; i < edges->need_count; i++) {
-        const graph_edge *edge = &edges->needs[i];
+    const graph_node *links = &p->edges.graph.nodes[number];
+    for (size_t i = 0; i < links->need_count; i++) {
+        const graph_edge *edge = &links->needs[i];
         plan_end end = p->nodes[edge->to].end;
         if (end == PLAN_LEFT || (end == PLAN_UNKNOWN && !edge->data && n->counted))
             continue;
@@ -396,7 +284,7 @@ static int learn_paths(plan *p, batch_job *def, deja_error *err)
     int status = add_paths(p, def, &what, err);
     if (status == 0)
         status = makers_link(p->makers, def, what, err);
-    return status < 0 ? status : check_cycles(p, def->number, err);
+    return status < 0 ? status : edges_check_cycles(&p->edges, def->number, err);
 }
 
 /*
@@ -496,8 +384,7 @@ void plan_close(plan *p)
         deja_free(p->nodes[i].left);
     }
     makers_close(p->makers);
-    graph_done(&p->graph);
-    deja_arena_done(&p->arena);
+    edges_done(&p->edges);
     deja_free(p->nodes);
     deja_free(p->ready);
     deja_free(p->work);

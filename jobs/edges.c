@@ -1,0 +1,137 @@
+/*
+ * An edge that follows from a file remembers which one, for the message about a cycle.
+ */
+#include "edges.h"
+#include <deja/cleanup.h>
+#include <string.h>
+
+/* A message about a cycle names links up to this length. */
+#define MOST_TEXT 350
+
+/* The file that an edge comes from. */
+typedef struct file_note {
+    const char *path;
+    mark at;
+} file_note;
+
+static int out_of_memory(deja_error *err)
+{
+    return deja_fail(err, DEJA_ENOMEM, "plan: out of memory");
+}
+
+int edges_init(edges *e, batch *b, deja_error *err)
+{
+    *e = (edges){.batch = b};
+    int status = graph_init(&e->graph, b->job_count);
+    for (uint32_t i = 0; status >= 0 && i < b->job_count; i++)
+        for (size_t k = 0; status >= 0 && k < b->jobs[i].need_count; k++) {
+            const batch_need *need = &b->jobs[i].needs[k];
+            status = graph_add(&e->graph, i, &(graph_edge){.to = need->job, .data = !need->order_only});
+        }
+    return status < 0 ? out_of_memory(err) : 0;
+}
+
+void edges_done(edges *e)
+{
+    graph_done(&e->graph);
+    deja_arena_done(&e->arena);
+}
+
+/* A matrix is read once: its reader must have waited for the maker. */
+static int check_matrix(const edges *e, const makers_pair *pair, deja_error *err)
+{
+    const batch_job *def = &e->batch->jobs[pair->reader];
+    const char *maker = e->batch->jobs[pair->maker].name;
+    if (pair->reader == pair->maker)
+        return source_fail(
+            &e->batch->source, pair->at, err,
+            "the matrix of '%s' reads '%s', and it makes '%s' itself: give outputs another place", maker,
+            pair->read, pair->made);
+    int waits = def->matrix_waits ? graph_waits_for(&e->graph, pair->reader, pair->maker) : 0;
+    if (waits != 0)
+        return waits < 0 ? out_of_memory(err) : 0;
+    return source_fail(&e->batch->source, pair->at, err,
+                       "the matrix of '%s' reads '%s', which '%s' makes: add 'needs: %s' to '%s'", def->name,
+                       pair->made, maker, maker, def->name);
+}
+
+static int check_late(const edges *e, const makers_pair *pair, deja_error *err)
+{
+    const char *reader = e->batch->jobs[pair->reader].name, *maker = e->batch->jobs[pair->maker].name;
+    int waits = graph_waits_for(&e->graph, pair->reader, pair->maker);
+    if (waits != 0)
+        return waits < 0 ? out_of_memory(err) : 0;
+    return source_fail(&e->batch->source, pair->at, err,
+                       "'%s' reads '%s', which '%s' makes, whose instances become known only during the run: "
+                       "add 'needs: %s' to '%s'",
+                       reader, pair->made, maker, maker, reader);
+}
+
+static int add_file(edges *e, const makers_pair *pair, deja_error *err)
+{
+    const graph_edge *there = graph_find(&e->graph, pair->reader, pair->maker);
+    if (there && there->data)
+        return 0;
+    file_note *note = deja_arena_alloc(&e->arena, sizeof *note);
+    const char *path = deja_arena_dup(&e->arena, pair->read, strlen(pair->read));
+    if (!note || !path)
+        return out_of_memory(err);
+    *note = (file_note){.path = path, .at = pair->at};
+    int added = graph_add(&e->graph, pair->reader, &(graph_edge){.to = pair->maker, .data = 1, .note = note});
+    return added < 0 ? out_of_memory(err) : added;
+}
+
+int edges_add(edges *e, const makers_pair *pair, int late, deja_error *err)
+{
+    if (pair->in_matrix)
+        return check_matrix(e, pair, err);
+    if (pair->reader == pair->maker)
+        return source_fail(
+            &e->batch->source, pair->at, err,
+            "input '%s' is made by another instance of '%s': an instance cannot wait for one of its own job",
+            pair->read, e->batch->jobs[pair->reader].name);
+    int status = late ? check_late(e, pair, err) : 0;
+    return status < 0 ? status : add_file(e, pair, err);
+}
+
+static void add_link(const edges *e, deja_buffer *b, uint32_t from, uint32_t to)
+{
+    const char *name = e->batch->jobs[from].name, *other = e->batch->jobs[to].name;
+    const file_note *file = graph_find(&e->graph, from, to)->note;
+    if (file)
+        deja_buffer_addf(b, "'%s' reads '%s' of '%s'", name, file->path, other);
+    else
+        deja_buffer_addf(b, "'%s' needs '%s'", name, other);
+}
+
+/* Of a long cycle the first links and the last one are named. */
+static int fail_cycle(const edges *e, const uint32_t *path, size_t count, deja_error *err)
+{
+    DEJA_AUTO_BUFFER deja_buffer links = {0};
+    mark at = e->batch->jobs[path[0]].at;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t to = path[(i + 1) % count];
+        const file_note *file = graph_find(&e->graph, path[i], to)->note;
+        if (file)
+            at = file->at;
+        if (links.len > MOST_TEXT && i + 1 < count)
+            continue;
+        deja_buffer_add_string(&links, i == 0 ? "" : links.len > MOST_TEXT ? ", ..., " : ", ");
+        add_link(e, &links, path[i], to);
+    }
+    return source_fail(&e->batch->source, at, err, "jobs wait for each other: %s",
+                       deja_buffer_string(&links));
+}
+
+int edges_check_cycles(const edges *e, uint32_t start, deja_error *err)
+{
+    uint32_t *path = NULL;
+    size_t count;
+    int status = graph_cycle(&e->graph, start, &path, &count);
+    if (status > 0)
+        status = fail_cycle(e, path, count, err);
+    else if (status < 0)
+        status = out_of_memory(err);
+    deja_free(path);
+    return status;
+}

@@ -1,0 +1,45 @@
+#ifndef LISTINGS_H
+#define LISTINGS_H
+/*
+ * Patterns and folders that jobs read, found by the paths that they mean. Each waits at the folder of its
+ * text before the first `*`; a path is looked up by each of the folders that it lies in. So neither many
+ * patterns nor many paths make the work grow as their product.
+ */
+#include "job.h"
+
+typedef struct listing {
+    uint64_t base; /* hash of the folder that all it means lies in */
+    uint32_t reader;
+    uint32_t found; /* number + 1 of the maker that it was found for last, see listings_find */
+    int in_matrix;  /* the values of the reader's matrix are read from it */
+    job_input input;
+} listing;
+
+/* Zeroed memory is empty. */
+typedef struct listings {
+    listing *items;
+    size_t count, cap, sorted;
+    int has_absolute; /* some lie outside the batch's folder */
+    deja_arena arena;
+} listings;
+
+/* Adds what `reader` reads; the same as one of the latest few is not added again. DEJA_ENOMEM. */
+int listings_add(listings *l, uint32_t reader, const job_input *in, int in_matrix);
+
+/* To be called after the last one was added, before any is looked for. */
+void listings_sort(listings *l);
+
+/* 1 when job `reader` has one. */
+int listings_has(const listings *l, uint32_t reader);
+
+/* Calls `found` for each listing that means `path`, made by job `maker` (each once a maker), of job `reader`
+ * or
+ * (-1) of any. A negative code ends it. */
+int listings_find(listings *l, const char *path, uint32_t maker, int64_t reader,
+                  int (*found)(void *context, const listing *of, const char *path, uint32_t maker,
+                               deja_error *err),
+                  void *context, deja_error *err);
+
+void listings_done(listings *l);
+
+#endif

@@ -8,6 +8,9 @@
 #include "outputs.h"
 #include <string.h>
 
+/* What was looked at so long ago may have changed. */
+#define STALE_NS (1 * DEJA_S_NS)
+
 int active_comes_before(const active *a, const active *b)
 {
     uint32_t x = a->job.def->number, y = b->job.def->number;
@@ -91,6 +94,11 @@ void active_enter(active *a, stage s)
 size_t active_count(const flow *f)
 {
     return f->looking.count + f->missed.count + f->aside.count + f->busy.count;
+}
+
+int active_is_stale(const active *a)
+{
+    return a->keyed && deja_monotonic_ns(NULL) - a->begun_ns > STALE_NS;
 }
 
 const char *active_name(active *a)
@@ -200,6 +208,7 @@ void active_retire(active *a)
     deja_outcome_done(&a->outcome);
     deja_entry_free(a->entry);
     a->entry = NULL;
+    f->weight -= a->weight;
     list_remove(list_of(f, a->stage), a);
     f->preparing -= a->stage <= REREADING;
     a->next = f->idle;

@@ -2,7 +2,7 @@
 #define ACTIVE_H
 /*
  * A job in flight, between the plan that handed it out and the report of its end, and the lists that such
- * jobs are in. Private to the conductor (flow.c) and the launch of processes (launch.c).
+ * jobs are in. Private to the conductor, flow.c, and the files that serve it.
  */
 #include "flow.h"
 #include "plan.h"
@@ -16,7 +16,7 @@ typedef enum stage {
     RESTORING, /* a hit: outputs are put in place */
     REREADING, /* a hit: outputs that stay as they were edited are hashed for the jobs that need it */
     MISSED,    /* waits for a slot */
-    ASIDE,     /* somebody else has a claim, or processes are short: asks again later */
+    ASIDE,     /* somebody else has a claim: asks again later */
     RUNNING,
     SEALING,    /* outputs are read and hashed */
     COMMITTING, /* its row is being written */
@@ -30,6 +30,9 @@ typedef struct active {
     deja_buffer name;    /* for people; made when it is asked for */
     deja_buffer program; /* path of its program, as seen from the batch's folder; empty: none found */
     reads reads;
+    size_t weight;                /* what the flow counts of `reads` */
+    int64_t begun_ns;             /* monotonic: when it was listed and looked at what it reads */
+    uint64_t programs_generation; /* then */
     deja_digest digest;
     deja_key encoding;
     deja_hash key;
@@ -65,6 +68,7 @@ struct flow {
     active_list busy;       /* with the cache or running */
     active *idle;           /* to be used again, linked by `next` */
     size_t preparing;       /* actives whose fate is not known yet: HASHING to REREADING */
+    size_t weight;          /* paths that the actives read, all together */
     int more;               /* the last step left work that needs no waiting */
     int64_t short_since_ns; /* the runner could not start a job for want of processes or descriptors; 0: it
                                could */
@@ -91,6 +95,9 @@ void active_free_idle(flow *f);
 
 size_t active_count(const flow *f);
 int active_comes_before(const active *a, const active *b);
+
+/* 1 when its key was made so long ago that what it reads is to be looked at again before it starts. */
+int active_is_stale(const active *a);
 
 /* Job and parameters. Borrowed until it retires. */
 const char *active_name(active *a);

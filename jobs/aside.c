@@ -53,7 +53,7 @@ int aside_wake(flow *f)
         next = a->next;
         if (a->ask_again_ns > now)
             continue;
-        active_enter(a, a->keyed && f->options.lookup ? LOOKING : MISSED);
+        active_enter(a, a->keyed && f->options.lookup && !active_is_stale(a) ? LOOKING : MISSED);
         woken = 1;
     }
     return woken;

@@ -17,6 +17,9 @@ typedef struct batch_text {
     mark at;
 } batch_text;
 
+/* Names of one matrix at most; they are searched one by one. */
+#define BATCH_MOST_AXES 100
+
 typedef enum batch_run { BATCH_SHELL_TEXT, BATCH_ARGV } batch_run;
 
 typedef struct batch_output {

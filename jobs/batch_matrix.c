@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_AXES 100 /* names of one matrix; they are searched one by one */
-
 static const char *const axis_words[] = {"range", "linspace", "glob", "lines", "allow-empty", NULL};
 
 /* Says what went wrong at `at`; running out of memory is no matter of the place. */
@@ -173,9 +171,9 @@ int batch_read_matrix(batch_reader *r, const yaml_node *n, batch_job *job)
         return source_fail(&r->b->source, n->mark, r->err,
                            "'matrix' is empty: expected names and their values");
     size_t count = n ? n->count : 0;
-    if (count > MOST_AXES)
-        return source_fail(&r->b->source, n->pairs[MOST_AXES].key->mark, r->err,
-                           "more than %d names in a matrix", MOST_AXES);
+    if (count > BATCH_MOST_AXES)
+        return source_fail(&r->b->source, n->pairs[BATCH_MOST_AXES].key->mark, r->err,
+                           "more than %d names in a matrix", BATCH_MOST_AXES);
     matrix_axis *axes = read_alloc(r, count, sizeof *axes);
     job->axes = read_alloc(r, count, sizeof *job->axes);
     matrix *m = read_alloc(r, 1, sizeof *m);

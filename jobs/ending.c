@@ -128,18 +128,29 @@ void ending_settle(active *a, const deja_hash *left)
     settle(a, PLAN_LEFT, left);
 }
 
-void ending_unfit(active *a, const char *why)
+static void finished(active *a, int kept, const char *not_kept)
 {
     flow *f = a->flow;
     flow_event event = event_of_run(a, FLOW_FINISHED);
-    event.not_kept = why;
+    event.kept = kept;
+    event.not_kept = not_kept;
     f->totals.ran_ns += a->outcome.wall_ns;
     end(a, &f->totals.ran, &event);
 }
 
+void ending_kept(active *a)
+{
+    finished(a, 1, NULL);
+}
+
 void ending_ran(active *a)
 {
-    ending_unfit(a, NULL);
+    finished(a, 0, NULL);
+}
+
+void ending_unfit(active *a, const char *why)
+{
+    finished(a, 0, why);
 }
 
 void ending_not_kept(active *a, const char *why)

@@ -17,13 +17,17 @@ void ending_would_run(active *a);
 /* Answered from the cache; 0 when its streams cannot be read after all: then nothing has ended. */
 int ending_hit(active *a);
 
-/* It ran and failed, or was ended by the stop of the run. `why` may be NULL. Its outputs go. */
+/* It ran and failed, or was ended by the stop of the run, whatever its status was then. `why` may be NULL.
+ * Its outputs go. */
 void ending_failed(active *a, const deja_error *why);
 
-/* It ran well: jobs that need it may start. `left` NULL: nobody asks. One of the three below follows. */
+/* It ran well: jobs that need it may start. `left` NULL: nobody asks. One of those below follows. */
 void ending_settle(active *a, const deja_hash *left);
 
-/* It ran well and its result is kept, or was not to be kept. */
+/* It ran well and its result is kept. */
+void ending_kept(active *a);
+
+/* It ran well, and its result was not to be kept. */
 void ending_ran(active *a);
 
 /* It ran well, but its result is unfit to be kept. */

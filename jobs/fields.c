@@ -118,10 +118,9 @@ void fields_json(deja_buffer *b, const char *key, const void *encoding, size_t l
 
 void fields_params(deja_buffer *b, const char *key, const batch_job *def, uint32_t index)
 {
-    uint32_t indices[64];
+    uint32_t indices[BATCH_MOST_AXES];
     json_open(b, key, '{');
-    if (def->matrix && def->expanded && def->matrix->count &&
-        def->matrix->count <= sizeof indices / sizeof indices[0]) {
+    if (def->matrix && def->expanded && def->matrix->count) {
         DEJA_AUTO_BUFFER deja_buffer value = {0};
         matrix_indices(def->matrix, index, indices);
         for (size_t i = 0; i < def->matrix->count; i++) {

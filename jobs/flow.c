@@ -26,6 +26,12 @@
 /* Jobs in flight at most: enough to fill read transactions and groups of commits, few enough to keep memory
  * small. */
 #define WINDOW 1024
+/* Paths that jobs in flight read at most, all together, where one job reads less than that: 20 MB or so. */
+#define WEIGHT_MOST 100000
+/* So many more jobs may wait for a claim of somebody else. */
+#define ASIDE_MOST (8 * WINDOW)
+/* After so long a step of taking ends, so that signals and the terminal are looked after. */
+#define TAKE_NS (20 * DEJA_MS_NS)
 /* Instances taken in one step, and keys looked up in one read transaction. */
 #define BATCH 256
 /* When descriptors or processes are short a start is tried again after this time, or when a job ends. */
@@ -46,7 +52,7 @@ static void finish_hashing(active *a)
     deja_error err;
     int status = a->digest.step.status;
     if (a->reads.has_program)
-        programs_note(&a->flow->programs, &a->reads.items[0]);
+        programs_note(&a->flow->programs, &a->reads.items[0], a->programs_generation);
     if (status < 0)
         err = a->digest.step.error;
     else if ((status = reads_check(&a->reads, &err)) == 0)
@@ -59,6 +65,7 @@ static void finish_hashing(active *a)
 
 static void begin_hashing(active *a)
 {
+    a->programs_generation = a->flow->programs.generation;
     size_t known = a->reads.has_program && programs_recall(&a->flow->programs, &a->reads.items[0]);
     a->digest = (deja_digest){.step = {.user = a},
                               .root_fd = a->flow->batch->folder_fd,
@@ -68,13 +75,21 @@ static void begin_hashing(active *a)
         finish_hashing(a);
 }
 
+static void weigh(active *a)
+{
+    a->flow->weight += a->reads.count - a->weight;
+    a->weight = a->reads.count;
+}
+
 static void begin(active *a)
 {
     deja_error err;
+    a->begun_ns = deja_monotonic_ns(NULL);
     int status = job_render(&a->job, a->flow->batch, a->job.def, a->job.index, JOB_ALL, &err);
     if (status == 0) {
         launch_find_program(a);
         status = reads_list(&a->reads, &a->job, a->program.len ? a->program.data : NULL, &err);
+        weigh(a);
     }
     if (status == 0 && !is_cached(a))
         status = reads_probe(&a->reads, a->flow->batch->folder_fd, &err);
@@ -101,12 +116,18 @@ static int take_one(flow *f, const plan_ready *ready)
     return 1;
 }
 
+static int may_take(const flow *f)
+{
+    return !f->stopping && !f->failed && active_count(f) - f->aside.count < WINDOW &&
+           f->aside.count < ASIDE_MOST && f->weight < WEIGHT_MOST;
+}
+
 static int take(flow *f)
 {
     int taken = 0;
+    int64_t end_ns = deja_monotonic_ns(NULL) + TAKE_NS;
     plan_ready ready;
-    while (!f->stopping && !f->failed && taken < BATCH && active_count(f) < WINDOW &&
-           plan_next(f->plan, &ready)) {
+    while (taken < BATCH && may_take(f) && deja_monotonic_ns(NULL) < end_ns && plan_next(f->plan, &ready)) {
         if (!take_one(f, &ready)) {
             active_tell(f, &(flow_event){.kind = FLOW_NOTE,
                                          .reason = "out of memory: the run ends",
@@ -135,6 +156,7 @@ static void advance_hit(active *a)
     } else {
         deja_entry_free(a->entry);
         a->entry = NULL;
+        a->left_unknown = 0;
         active_enter(a, MISSED);
     }
 }
@@ -237,6 +259,7 @@ static void start(active *a)
     }
     if (status < 0) {
         ending_never_ran(a, exit_status, &err);
+        f->failed |= status == DEJA_ERESOURCE; /* so would all others */
     } else {
         f->short_since_ns = 0;
         active_enter(a, RUNNING);
@@ -246,10 +269,20 @@ static void start(active *a)
     }
 }
 
+/* What it reads may have changed while it waited: a result made of that would not be kept. */
+static void begin_again(active *a)
+{
+    a->keyed = a->looked_again = 0;
+    active_enter(a, HASHING);
+    begin(a);
+}
+
 static void dispatch_one(active *a)
 {
     if (a->flow->options.dry_run)
         ending_would_run(a);
+    else if (!a->claimed && active_is_stale(a))
+        begin_again(a);
     else if (!a->claimed && !active_claim(a))
         aside_add(a);
     else if (!answered_meanwhile(a))
@@ -278,7 +311,7 @@ static void finish_commit(active *a)
     if (a->result.step.status < 0)
         ending_not_kept(a, a->result.step.error.text);
     else
-        ending_ran(a);
+        ending_kept(a);
 }
 
 static void begin_commit(active *a)
@@ -358,8 +391,8 @@ static void finish_process(active *a, const deja_outcome *outcome)
     f->start_again_ns = 0;
     programs_forget(&f->programs);
     int keep = a->keyed && f->options.store;
-    if (outcome_judge(a, &why) < 0) {
-        ending_failed(a, &why);
+    if (outcome->terminated || outcome_judge(a, &why) < 0) {
+        ending_failed(a, outcome->terminated ? NULL : &why);
     } else if (keep || (f->options.cache && a->job.def->needed)) {
         begin_seal(a, keep);
     } else {
@@ -450,11 +483,11 @@ void flow_step(flow *f)
         worked = collect_steps(f);
         worked |= collect_outcomes(f);
         worked |= aside_wake(f);
+        if (f->stopping || f->failed)
+            drop_unstarted(f);
         f->more = take(f) > 0;
         worked |= lookup(f);
         worked |= dispatch(f);
-        if (f->stopping || f->failed)
-            drop_unstarted(f);
     } while (worked && !f->more);
     tell_warnings(f);
     if (f->options.cache && only_commits(f))

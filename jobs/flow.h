@@ -2,8 +2,8 @@
 #define FLOW_H
 /*
  * The conductor: takes the jobs of a batch through key, lookup, dispatch, result and store, in that order,
- * and tells one listener what happens. It never hashes, copies or syncs itself, and it never blocks but in
- * flow_wait.
+ * and tells one listener what happens. It never syncs and waits only in flow_wait; large files are hashed and
+ * copied by helper threads of the cache, small ones at once.
  *
  *     plan_open(), flow_open();
  *     while (!flow_finished(f))
@@ -53,6 +53,7 @@ typedef struct flow_event {
     int exit_status;    /* of FINISHED, FAILED, HIT */
     int signal;         /* > 0: killed by it */
     const char *reason; /* NULL or one line */
+    int kept;           /* FINISHED: the cache has the result now */
     const char
         *not_kept; /* FINISHED: why the result was not kept, NULL when it was, or when it was not to be */
     int64_t started_ns;      /* wall clock */
@@ -115,8 +116,7 @@ const char *flow_longest(const flow *f);
  */
 void flow_signal(flow *f, int sig);
 
-/* Everything about the cache went wrong in the same way: the first reason why a result was not kept, or NULL.
- */
+/* The first trouble with the cache: why a result was not kept, or why nothing could be looked up; or NULL. */
 const char *flow_cache_trouble(const flow *f);
 
 /* Ends what still runs. NULL is fine. */

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 void launch_find_program(active *a)
 {
@@ -147,6 +148,20 @@ static int start_process(active *a, int stdin_fd, deja_error *err)
     return deja_runner_start(f->runner, &command, err);
 }
 
+/* A fifo without a writer would not open, a terminal could become ours. */
+static int open_stdin(const active *a, int *ret, deja_error *err)
+{
+    struct stat st;
+    const char *path = a->job.stdin_path;
+    int fd = openat(a->flow->batch->folder_fd, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    *ret = fd;
+    if (fd < 0 || fstat(fd, &st) < 0 || fcntl(fd, F_SETFL, 0) < 0)
+        return deja_fail_errno(err, "open standard input '%s'", path);
+    if (!S_ISREG(st.st_mode) && !S_ISCHR(st.st_mode))
+        return deja_fail(err, DEJA_ETYPE, "standard input '%s' is neither a file nor a link to one", path);
+    return 0;
+}
+
 int launch_start(active *a, int *ret_status, deja_error *err)
 {
     flow *f = a->flow;
@@ -157,12 +172,10 @@ int launch_start(active *a, int *ret_status, deja_error *err)
         status = outputs_prepare(&a->job, err);
     if (status < 0)
         return status;
-    if (a->job.stdin_path) {
-        in = openat(f->batch->folder_fd, a->job.stdin_path, O_RDONLY | O_CLOEXEC);
-        if (in < 0)
-            return deja_fail_errno(err, "open standard input '%s'", a->job.stdin_path);
-    }
-    status = start_process(a, in, err);
+    if (a->job.stdin_path)
+        status = open_stdin(a, &in, err);
+    if (status == 0)
+        status = start_process(a, in, err);
     if (status == DEJA_ENOTFOUND)
         *ret_status = 127;
     return status;

@@ -59,9 +59,9 @@ int programs_is_native(programs *p, const char *file)
     return 1;
 }
 
-void programs_note(programs *p, const deja_digest_item *item)
+void programs_note(programs *p, const deja_digest_item *item, uint64_t generation)
 {
-    if (item->sys_errno || p->hashed.len)
+    if (item->sys_errno || p->hashed.len || generation != p->generation)
         return;
     set(&p->hashed, item->path, strlen(item->path));
     p->item = *item;
@@ -78,6 +78,7 @@ int programs_recall(const programs *p, deja_digest_item *item)
 
 void programs_forget(programs *p)
 {
+    p->generation++;
     deja_buffer_clear(&p->question);
     deja_buffer_clear(&p->answer);
     deja_buffer_clear(&p->native);

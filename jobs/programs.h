@@ -15,6 +15,7 @@ typedef struct programs {
     deja_buffer native;   /* a file that the kernel executes itself */
     deja_buffer hashed;   /* path of `item` */
     deja_digest_item item;
+    uint64_t generation; /* counts how often all was forgotten */
 } programs;
 
 /* The file that `word` stands for, see reads_find_program. Appends to `ret`, nothing when there is none. */
@@ -25,8 +26,8 @@ void programs_find(programs *p, int dirfd, const char *word, const char *path, c
  */
 int programs_is_native(programs *p, const char *file);
 
-/* Remembers a program that was hashed. */
-void programs_note(programs *p, const deja_digest_item *item);
+/* Remembers a program whose hashing was begun at `generation`, unless all was forgotten since. */
+void programs_note(programs *p, const deja_digest_item *item, uint64_t generation);
 
 /* 1 when the program at item->path is the one that was noted: fills the item. */
 int programs_recall(const programs *p, deja_digest_item *item);

@@ -148,7 +148,7 @@ static void add_outcome(events *e, const flow_event *event)
     json_seconds(b, "cpu_s", event->cpu_ns);
     json_int(b, "peak_rss_bytes", (int64_t)event->peak_rss_bytes);
     if (event->kind == FLOW_FINISHED)
-        json_bool(b, "kept", !event->not_kept && event->keyed);
+        json_bool(b, "kept", event->kept);
     if (event->not_kept)
         json_string(b, "not_kept", event->not_kept);
     add_stream(e, "stdout", &event->out);

@@ -42,8 +42,10 @@ void loop_run(loop *l)
         flow_step(l->flow);
         l->tick(l->context);
         outbox_pump(l->box);
-        if (flow_finished(l->flow))
+        if (flow_finished(l->flow)) {
+            take_signals(l); /* one that came while the flow was busy still counts */
             return;
+        }
         if (outbox_unread(l->box) && !l->ended_by)
             end_by(l, SIGPIPE);
         struct pollfd fds[3] = {{.fd = l->signals->fd, .events = POLLIN}};

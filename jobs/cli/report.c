@@ -74,7 +74,7 @@ static void say_waiting(report *r, const flow_event *e)
 {
     DEJA_AUTO_BUFFER deja_buffer living = {0};
     DEJA_AUTO_BUFFER deja_buffer text = {0};
-    if (r->options.runs)
+    if (!e->reason && r->options.runs)
         runs_living(r->options.runs, r->record ? record_id(r->record) : NULL, &living);
     if (e->reason)
         deja_buffer_addf(&text, "waiting: %s", e->reason);

@@ -38,7 +38,7 @@ void edges_done(edges *e)
 }
 
 /* A matrix is read once: its reader must have waited for the maker. */
-static int check_matrix(const edges *e, const makers_pair *pair, deja_error *err)
+static int check_matrix(edges *e, const makers_pair *pair, deja_error *err)
 {
     const batch_job *def = &e->batch->jobs[pair->reader];
     const char *maker = e->batch->jobs[pair->maker].name;
@@ -55,7 +55,7 @@ static int check_matrix(const edges *e, const makers_pair *pair, deja_error *err
                        pair->made, maker, maker, def->name);
 }
 
-static int check_late(const edges *e, const makers_pair *pair, deja_error *err)
+static int check_late(edges *e, const makers_pair *pair, deja_error *err)
 {
     const char *reader = e->batch->jobs[pair->reader].name, *maker = e->batch->jobs[pair->maker].name;
     int waits = graph_waits_for(&e->graph, pair->reader, pair->maker);
@@ -94,7 +94,7 @@ int edges_add(edges *e, const makers_pair *pair, int late, deja_error *err)
     return status < 0 ? status : add_file(e, pair, err);
 }
 
-static void add_link(const edges *e, deja_buffer *b, uint32_t from, uint32_t to)
+static void add_link(edges *e, deja_buffer *b, uint32_t from, uint32_t to)
 {
     const char *name = e->batch->jobs[from].name, *other = e->batch->jobs[to].name;
     const file_note *file = graph_find(&e->graph, from, to)->note;
@@ -105,7 +105,7 @@ static void add_link(const edges *e, deja_buffer *b, uint32_t from, uint32_t to)
 }
 
 /* Of a long cycle the first links and the last one are named. */
-static int fail_cycle(const edges *e, const uint32_t *path, size_t count, deja_error *err)
+static int fail_cycle(edges *e, const uint32_t *path, size_t count, deja_error *err)
 {
     DEJA_AUTO_BUFFER deja_buffer links = {0};
     mark at = e->batch->jobs[path[0]].at;
@@ -123,7 +123,7 @@ static int fail_cycle(const edges *e, const uint32_t *path, size_t count, deja_e
                        deja_buffer_string(&links));
 }
 
-int edges_check_cycles(const edges *e, uint32_t start, deja_error *err)
+int edges_check_cycles(edges *e, uint32_t start, deja_error *err)
 {
     uint32_t *path = NULL;
     size_t count;

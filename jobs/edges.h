@@ -26,6 +26,6 @@ int edges_add(edges *e, const makers_pair *pair, int late, deja_error *err);
 
 /* An error that names a cycle link by link; looks from job `start` on, or with start >= the number of jobs
  * everywhere. */
-int edges_check_cycles(const edges *e, uint32_t start, deja_error *err);
+int edges_check_cycles(edges *e, uint32_t start, deja_error *err);
 
 #endif

@@ -7,8 +7,12 @@
 
 int graph_init(graph *g, uint32_t count)
 {
-    *g = (graph){.nodes = deja_calloc(count ? count : 1, sizeof *g->nodes), .count = count};
-    return g->nodes ? 0 : DEJA_ENOMEM;
+    size_t most = count ? count : 1;
+    *g = (graph){.nodes = deja_calloc(most, sizeof *g->nodes),
+                 .count = count,
+                 .places = deja_calloc(most, sizeof *g->places),
+                 .placed = UINT32_MAX};
+    return g->nodes && g->places ? 0 : DEJA_ENOMEM;
 }
 
 void graph_done(graph *g)
@@ -18,22 +22,30 @@ void graph_done(graph *g)
         deja_free(g->nodes[i].dependants);
     }
     deja_free(g->nodes);
+    deja_free(g->places);
     *g = (graph){0};
 }
 
-const graph_edge *graph_find(const graph *g, uint32_t from, uint32_t to)
+/* What is left in `places` of a node asked before proves itself wrong. */
+static graph_edge *find(graph *g, uint32_t from, uint32_t to)
 {
-    const graph_node *n = &g->nodes[from];
-    for (size_t i = 0; i < n->need_count; i++)
-        if (n->needs[i].to == to)
-            return &n->needs[i];
-    return NULL;
+    graph_node *n = &g->nodes[from];
+    for (size_t i = 0; g->placed != from && i < n->need_count; i++)
+        g->places[n->needs[i].to] = i;
+    g->placed = from;
+    size_t place = g->places[to];
+    return place < n->need_count && n->needs[place].to == to ? &n->needs[place] : NULL;
+}
+
+const graph_edge *graph_find(graph *g, uint32_t from, uint32_t to)
+{
+    return find(g, from, to);
 }
 
 int graph_add(graph *g, uint32_t from, const graph_edge *edge)
 {
     graph_node *n = &g->nodes[from], *needed = &g->nodes[edge->to];
-    graph_edge *there = (graph_edge *)graph_find(g, from, edge->to);
+    graph_edge *there = find(g, from, edge->to);
     if (there) {
         there->data |= edge->data;
         return 0;
@@ -47,6 +59,7 @@ int graph_add(graph *g, uint32_t from, const graph_edge *edge)
     if (!dependants)
         return DEJA_ENOMEM;
     needed->dependants = dependants;
+    g->places[edge->to] = n->need_count;
     needs[n->need_count++] = *edge;
     dependants[needed->dependant_count++] = from;
     return 1;

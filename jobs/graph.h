@@ -24,6 +24,8 @@ typedef struct graph_node {
 typedef struct graph {
     graph_node *nodes;
     uint32_t count;
+    size_t *places; /* private: where the edges of `placed` are among its needs, by the node they lead to */
+    uint32_t placed;
 } graph;
 
 /* `count` nodes without an edge. DEJA_ENOMEM. */
@@ -33,8 +35,8 @@ void graph_done(graph *g);
 /* 1 a new edge, 0 there is one already (its `data` becomes 1 when `edge` has it), DEJA_ENOMEM. */
 int graph_add(graph *g, uint32_t from, const graph_edge *edge);
 
-/* The edge, or NULL. */
-const graph_edge *graph_find(const graph *g, uint32_t from, uint32_t to);
+/* The edge, or NULL. Asking for the edges of one node after the other is cheap, whatever their number. */
+const graph_edge *graph_find(graph *g, uint32_t from, uint32_t to);
 
 /*
  * Looks for a way along `needs` that comes back to where it began, from `start` on or, with start >= count,

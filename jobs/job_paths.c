@@ -153,3 +153,15 @@ int job_paths_outputs(job *j, deja_error *err)
     j->output_count = count;
     return 0;
 }
+
+const char *job_paths_program(job *j)
+{
+    if (!j->program || !strchr(j->program, '/'))
+        return NULL;
+    if (j->program[0] == '/')
+        return job_paths_place(j, j->program);
+    DEJA_AUTO_BUFFER deja_buffer b = {0};
+    deja_buffer_addf(&b, "%s/%s", j->cwd, j->program);
+    char *path = b.failed ? NULL : deja_arena_dup(&j->arena, b.data, b.len);
+    return path ? job_paths_place(j, path) : NULL;
+}

@@ -12,4 +12,8 @@ const char *job_paths_place(job *j, const char *path);
 int job_paths_outputs(job *j, deja_error *err);
 int job_paths_inputs(job *j, deja_error *err);
 
+/* Where the program of a rendered job lies, as the batch keeps paths; NULL when it has none or is looked for
+ * in PATH, or out of memory (the arena says so). */
+const char *job_paths_program(job *j);
+
 #endif

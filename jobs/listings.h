@@ -1,14 +1,14 @@
 #ifndef LISTINGS_H
 #define LISTINGS_H
 /*
- * Patterns and folders that jobs read, found by the paths that they mean. Each waits at the folder of its
- * text before the first `*`; a path is looked up by each of the folders that it lies in. So neither many
- * patterns nor many paths make the work grow as their product.
+ * Patterns and folders that jobs read, found by the paths that they mean: by the hash of the plain text that
+ * a pattern begins with. So neither many patterns nor many paths make the work grow as their product, unless
+ * all patterns begin alike.
  */
 #include "job.h"
 
 typedef struct listing {
-    uint64_t base; /* hash of the folder that all it means lies in */
+    uint64_t hash; /* of the plain text that it begins with */
     uint32_t reader;
     uint32_t found; /* number + 1 of the maker that it was found for last, see listings_find */
     int in_matrix;  /* the values of the reader's matrix are read from it */
@@ -19,6 +19,8 @@ typedef struct listing {
 typedef struct listings {
     listing *items;
     size_t count, cap, sorted;
+    size_t *lengths; /* of plain texts, each once */
+    size_t length_count, length_cap;
     int has_absolute; /* some lie outside the batch's folder */
     deja_arena arena;
 } listings;

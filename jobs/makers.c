@@ -5,6 +5,7 @@
 #include "makers.h"
 #include "batch_read.h"
 #include "glob.h"
+#include "job_paths.h"
 #include "listings.h"
 #include <deja/cleanup.h>
 #include <deja/file.h>
@@ -49,16 +50,19 @@ static int note_name(reader *r, const char *path)
     return 0;
 }
 
-static int note_reads(makers *m, const job *j, deja_error *err)
+static int note_reads(makers *m, job *j, deja_error *err)
 {
     uint32_t number = j->def->number;
-    int status = j->stdin_path ? note_name(&m->readers[number], j->stdin_path) : 0;
+    const char *program = job_paths_program(j);
+    int status = program ? note_name(&m->readers[number], program) : 0;
+    if (status == 0 && j->stdin_path)
+        status = note_name(&m->readers[number], j->stdin_path);
     for (size_t i = 0; status == 0 && i < j->input_count; i++) {
         const job_input *in = &j->inputs[i];
         status = in->pattern || in->folder ? listings_add(&m->listings, number, in, 0)
                                            : note_name(&m->readers[number], in->path);
     }
-    return status == 0 ? 0 : out_of_memory(err);
+    return status == 0 && !j->arena.failed ? 0 : out_of_memory(err);
 }
 
 /* What the axes of a matrix are read from. */
@@ -82,35 +86,57 @@ static int note_matrix(makers *m, const batch_job *def, deja_error *err)
     return 0;
 }
 
-/* What is needed to know what a job reads. */
-static unsigned read_parts(const batch_job *def)
+/* All instances execute the same program: the first word of the command has no expression, nor has the
+ * folder. */
+static int has_one_program(const batch_job *def)
 {
-    return def->stdin_path ? JOB_ALL : JOB_FILES;
+    const template_text *t = def->words[0].template;
+    if (def->cwd && def->cwd->template->expr_count > 0)
+        return 0;
+    if (def->run == BATCH_ARGV || t->expr_count == 0)
+        return t->expr_count == 0;
+    const char *first = t->source + t->parts[0].offset;
+    size_t len = t->parts[0].expr ? 0 : t->parts[0].len, at = 0;
+    while (at < len && strchr(" \t\n", first[at]))
+        at++;
+    while (at < len && !strchr(" \t\n", first[at]))
+        at++;
+    return at < len;
 }
 
-static int add_paths(makers *m, const job *j, unsigned what, deja_error *err)
+/* What is needed to know what an instance reads; where all execute one program the first one tells it. */
+static unsigned read_parts(const batch_job *def, uint32_t index)
+{
+    return def->stdin_path || index == 0 || !has_one_program(def) ? JOB_ALL : JOB_FILES;
+}
+
+static int add_paths(makers *m, job *j, unsigned what, deja_error *err)
 {
     int status = what & MAKERS_MADE ? outputs_index_add(&m->index, m->batch, j, err) : 0;
     if (status == 0 && what & MAKERS_READ)
-        status = outputs_check_inputs(j, err);
+        status = outputs_check_inputs(&m->index, j, err);
     return status == 0 && what & MAKERS_READ ? note_reads(m, j, err) : status;
 }
 
-/* Without outputs in the whole batch nothing that is read matters. */
-static int has_paths(const makers *m, const batch_job *def, unsigned what)
+/* How many instances are to be looked at. Without outputs in the whole batch nothing that is read matters;
+ * without inputs the first one tells the program. */
+static uint32_t count_of_interest(const makers *m, const batch_job *def, uint32_t instances, unsigned what)
 {
-    int reads = m->has_outputs && (def->input_count > 0 || def->stdin_path);
-    return (what & MAKERS_MADE && def->output_count > 0) || (what & MAKERS_READ && reads);
+    if (what & MAKERS_MADE && def->output_count > 0)
+        return instances;
+    if (!(what & MAKERS_READ) || !m->has_outputs)
+        return 0;
+    return def->input_count > 0 || def->stdin_path || !has_one_program(def) ? instances : instances > 0;
 }
 
 int makers_add(makers *m, const batch_job *def, uint32_t instances, unsigned what, deja_error *err)
 {
     reader *r = &m->readers[def->number];
-    unsigned parts = what & MAKERS_READ ? read_parts(def) : JOB_OUTPUTS;
+    uint32_t count = count_of_interest(m, def, instances, what);
     job j = {0};
     int status = what & MAKERS_MADE ? note_matrix(m, def, err) : 0;
-    for (uint32_t i = 0; has_paths(m, def, what) && status == 0 && i < instances; i++) {
-        status = job_render(&j, m->batch, def, i, parts, err);
+    for (uint32_t i = 0; status == 0 && i < count; i++) {
+        status = job_render(&j, m->batch, def, i, what & MAKERS_READ ? read_parts(def, i) : JOB_OUTPUTS, err);
         if (status == 0)
             status = add_paths(m, &j, what, err);
     }
@@ -149,7 +175,10 @@ static int link_names(makers *m, uint32_t number, int64_t only, deja_error *err)
     job j = {0};
     int status = 0, maybe = may_read(m, r, only);
     for (uint32_t i = 0; maybe && status == 0 && i < r->instances; i++) {
-        status = job_render(&j, m->batch, def, i, read_parts(def), err);
+        status = job_render(&j, m->batch, def, i, read_parts(def, i), err);
+        const char *program = status == 0 ? job_paths_program(&j) : NULL;
+        if (program)
+            status = link_name(m, number, only, program, def->words[0].at, err);
         for (size_t k = 0; status == 0 && k < j.input_count; k++)
             if (!j.inputs[k].pattern && !j.inputs[k].folder)
                 status = link_name(m, number, only, j.inputs[k].path, j.inputs[k].at, err);

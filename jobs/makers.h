@@ -1,9 +1,9 @@
 #ifndef MAKERS_H
 #define MAKERS_H
 /*
- * Who makes what others read: the pairs of definitions of which one reads, by name, by a pattern, in a folder
- * or as standard input, what instances of the other one make. Paths are added when they are known; the pairs
- * are found among all that were added.
+ * Who makes what others read: the pairs of definitions of which one reads, by name, by a pattern, in a
+ * folder, or as standard input, what instances of the other one make. Paths are added when they are known;
+ * the pairs are found among all that were added.
  */
 #include "outputs.h"
 

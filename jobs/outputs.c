@@ -120,21 +120,36 @@ static int is_read_by(const job *j, const job_input *in, const char *path)
     return outputs_match(in, deja_buffer_string(&full));
 }
 
-static int is_read(const job *j, const char *path)
+static int fail_own(const job *j, const char *path, deja_error *err)
 {
-    for (size_t i = 0; i < j->input_count; i++)
-        if (is_read_by(j, &j->inputs[i], path))
-            return 1;
-    return j->stdin_path && strcmp(j->stdin_path, path) == 0;
+    size_t i = 0;
+    while (i + 1 < j->output_count && strcmp(j->outputs[i].path, path) != 0)
+        i++;
+    return source_fail(&j->batch->source, j->outputs[i].at, err, "output '%s' is also an input of '%s'", path,
+                       j->def->name);
 }
 
-int outputs_check_inputs(const job *j, deja_error *err)
+static int check_name(const outputs_index *x, const job *j, const char *path, deja_error *err)
 {
-    for (size_t i = 0; i < j->output_count; i++)
-        if (is_read(j, j->outputs[i].path))
-            return source_fail(&j->batch->source, j->outputs[i].at, err,
-                               "output '%s' is also an input of '%s'", j->outputs[i].path, j->def->name);
-    return 0;
+    uint32_t maker, index;
+    int status = outputs_index_find(x, j->batch, path, &maker, &index, err);
+    return status > 0 && maker == j->def->number && index == j->index ? fail_own(j, path, err)
+           : status < 0                                               ? status
+                                                                      : 0;
+}
+
+int outputs_check_inputs(const outputs_index *x, const job *j, deja_error *err)
+{
+    int status = j->stdin_path ? check_name(x, j, j->stdin_path, err) : 0;
+    for (size_t i = 0; status == 0 && i < j->input_count; i++) {
+        const job_input *in = &j->inputs[i];
+        if (!in->pattern && !in->folder)
+            status = check_name(x, j, in->path, err);
+        for (size_t k = 0; status == 0 && (in->pattern || in->folder) && k < j->output_count; k++)
+            if (is_read_by(j, in, j->outputs[k].path))
+                status = fail_own(j, j->outputs[k].path, err);
+    }
+    return status;
 }
 
 int outputs_index_add(outputs_index *x, const batch *b, const job *j, deja_error *err)

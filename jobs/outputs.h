@@ -28,9 +28,9 @@ int outputs_index_find(const outputs_index *x, const batch *b, const char *path,
                        uint32_t *ret_index, deja_error *err);
 void outputs_index_done(outputs_index *x);
 
-/* An error with its place when an output is also its input: by name, by pattern, or inside an input folder.
- */
-int outputs_check_inputs(const job *j, deja_error *err);
+/* An error with its place when an output of an instance that was added is also its input: by name, by
+ * pattern, or inside an input folder. */
+int outputs_check_inputs(const outputs_index *x, const job *j, deja_error *err);
 
 /* 1 when an input means `path`: by name, by pattern, as a folder around it. Both are relative or both
  * absolute, else 0. */

@@ -140,6 +140,32 @@ static void test_plan__standard_input_that_is_an_output_is_an_edge(void **state)
     batch_free(b);
 }
 
+static void expect_program_edge(const char *run, int edge)
+{
+    char text[512];
+    snprintf(text, sizeof text, "version: 1\njobs:\n  use: {%s}\n  make: {run: x, outputs: [bin/tool]}\n",
+             run);
+    batch *b = load(text);
+    plan *p = open_plan(b, NULL);
+    expect(p, edge ? "make" : "use", 0);
+    plan_close(p);
+    batch_free(b);
+}
+
+static void test_plan__a_program_that_a_job_makes_is_an_edge(void **state)
+{
+    (void)state;
+    expect_program_edge("run: bin/tool x", 1);
+    expect_program_edge("run: [./bin/tool, x]", 1);
+    expect_program_edge("run: ./tool x, cwd: bin", 1);
+    expect_program_edge("run: \"${{ p }} x\", matrix: {p: [./other, bin/tool]}", 1);
+    expect_program_edge("run: \"bin/tool ${{ p }}\", matrix: {p: [1, 2]}", 1);
+    expect_program_edge("run: \"bin/${{ p }} x\", matrix: {p: [other, tool]}", 1);
+    expect_program_edge("run: tool x", 0);
+    expect_program_edge("run: ./tool x", 0);
+    expect_program_edge("run: echo bin/tool", 0);
+}
+
 static void test_plan__refuses_a_cycle_through_files_link_by_link(void **state)
 {
     (void)state;
@@ -479,6 +505,7 @@ int main(void)
         CASE(test_plan__selects_a_job_with_all_it_needs),
         CASE(test_plan__an_input_that_is_an_output_is_an_edge),
         CASE(test_plan__standard_input_that_is_an_output_is_an_edge),
+        CASE(test_plan__a_program_that_a_job_makes_is_an_edge),
         CASE(test_plan__refuses_a_cycle_through_files_link_by_link),
         CASE(test_plan__a_pattern_or_a_folder_of_outputs_is_an_edge),
         CASE(test_plan__a_pattern_with_values_finds_its_makers),

@@ -150,7 +150,7 @@ static int check_batch_file(batch_reader *r, const batch_text *output, const cha
     return source_fail(&r->b->source, output->at, r->err, "this output is the batch file itself");
 }
 
-/* Only as long as the lists are short: flow_open looks at all rendered paths anyway. */
+/* Only as long as the lists are short: plan_open looks at all rendered paths anyway. */
 #define MOST_PAIRS 100000
 
 int batch_check_paths(batch_reader *r, const batch_job *job)

@@ -85,12 +85,13 @@ int template_render_words(const template_text *t, template_resolve resolve, void
 void template_words_done(template_words *words);
 
 /*
- * An attribute of a path, a slice of it (or of static memory). Trailing slashes do not count. stem + ext is
- * always name: name  the last component                    "a/b.tar.gz" -> "b.tar.gz"    "/" -> "/"    "" ->
- * "" stem  name without its last extension       "b.tar"    ".bashrc" -> ".bashrc"    "a." -> "a" ext   from
- * the last dot on, with the dot    ".gz"      ".bashrc" -> ""           "a." -> "." dir   before the last
- * component             "a"        "b" -> "."    "/b" -> "/"    "/" -> "/" 0, or DEJA_ENOTFOUND for an
- * attribute of another name. Attributes chain: `.dir.name`.
+ * An attribute of a path, a slice of it (or of static memory). Trailing slashes do not count; stem + ext is
+ * always name; attributes chain: `.dir.name`. 0, or DEJA_ENOTFOUND for an attribute of another name.
+ *
+ *     name  the last component                    "a/b.tar.gz" -> "b.tar.gz"    "/" -> "/"    "" -> ""
+ *     stem  name without its last extension       "b.tar"    ".bashrc" -> ".bashrc"    "a." -> "a"
+ *     ext   from the last dot on, with the dot    ".gz"      ".bashrc" -> ""           "a." -> "."
+ *     dir   before the last component             "a"        "b" -> "."    "/b" -> "/"    "/" -> "/"
  */
 int template_attribute(const char *value, size_t len, const char *attribute, const char **ret,
                        size_t *ret_len);

@@ -3,8 +3,11 @@
 /*
  * The state of the walk over a shell text (see shell_walk.h), shared by its files: a stack of frames, one for
  * each thing that is open (a command list, a quote, an expansion). In a copy of the text each expression is
- * one byte, so that it behaves as the piece of a word that its value becomes. walk.c           frames, the
- * word at hand, refusing walk_value.c     where expressions may stand walk_quote.c     quotes and expansions
+ * one byte, so that it behaves as the piece of a word that its value becomes.
+ *
+ *     walk.c           frames, the word at hand, refusing
+ *     walk_value.c     where expressions may stand
+ *     walk_quote.c     quotes and expansions
  *     walk_heredoc.c   here-documents
  *     walk_word.c      the end of a word: reserved words, builtins, conditions
  *     walk_operator.c  operators, comments, ends of lines

@@ -325,7 +325,9 @@ static void finish_changed(active *a)
 {
     DEJA_AUTO_BUFFER deja_buffer text = {0};
     if (a->result.changed_input)
-        deja_buffer_addf(&text, "input '%s' changed while it ran: its result is not kept",
+        deja_buffer_addf(&text, "%s '%s' changed while it ran: its result is not kept",
+                         a->reads.has_program && a->result.changed_input == a->reads.items[0].path ? "program"
+                                                                                                   : "input",
                          a->result.changed_input);
     else
         deja_buffer_add_string(&text,

@@ -272,17 +272,24 @@ static int is_program(int dirfd, const char *path)
            faccessat(dirfd, path, X_OK, AT_EACCESS) == 0;
 }
 
+static const char *without_dots(const char *path)
+{
+    while (path[0] == '.' && path[1] == '/')
+        path += 2 + (path[2] == '/');
+    return path;
+}
+
 /* "folder/word" after what is in `b` already; an empty folder is the working directory. */
 static void join_program(deja_buffer *b, const char *cwd, const char *folder, size_t len, const char *word)
 {
-    if (len == 0 || folder[0] != '/') {
+    if ((len == 0 || folder[0] != '/') && strcmp(cwd, ".") != 0) {
         deja_buffer_add_string(b, cwd);
         deja_buffer_add_char(b, '/');
     }
     deja_buffer_add(b, folder, len);
     if (len > 0)
         deja_buffer_add_char(b, '/');
-    deja_buffer_add_string(b, word);
+    deja_buffer_add_string(b, without_dots(word));
 }
 
 int reads_find_program(int dirfd, const char *word, const char *path, const char *cwd, deja_buffer *ret)

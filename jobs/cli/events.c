@@ -3,6 +3,7 @@
 #include "fields.h"
 #include "json.h"
 #include <deja/cleanup.h>
+#include <deja/file.h>
 #include <deja/text.h>
 #include <errno.h>
 
@@ -55,16 +56,8 @@ static void flush(events *e, int more)
 static size_t read_chunk(int fd, char *data, uint64_t off, uint64_t len)
 {
     size_t want = len - off < CHUNK_BYTES ? (size_t)(len - off) : CHUNK_BYTES;
-    size_t done = 0;
-    while (done < want) {
-        ssize_t n = pread(fd, data + done, want - done, (off_t)(off + done));
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            break;
-        done += (size_t)n;
-    }
-    return done;
+    ssize_t n = deja_file_read_at(fd, data, want, off);
+    return n > 0 ? (size_t)n : 0;
 }
 
 /* `len` without a character at the end that goes on in the next chunk. */

@@ -2,6 +2,7 @@
 #include "failures.h"
 #include <ctype.h>
 #include <deja/cleanup.h>
+#include <deja/file.h>
 #include <deja/text.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -53,10 +54,7 @@ static const char *last_bytes(const flow_bytes *bytes, char buffer[TAIL_BYTES], 
     *ret_len = len;
     if (bytes->fd < 0)
         return bytes->data ? bytes->data + off : NULL;
-    ssize_t n;
-    do
-        n = pread(bytes->fd, buffer, len, (off_t)off);
-    while (n < 0 && errno == EINTR);
+    ssize_t n = deja_file_read_at(bytes->fd, buffer, len, off);
     *ret_len = n > 0 ? (size_t)n : 0;
     return buffer;
 }

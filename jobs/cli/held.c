@@ -15,30 +15,10 @@ enum {
 
 static int read_at(int fd, void *data, size_t len, uint64_t off, deja_error *err)
 {
-    for (size_t done = 0; done < len;) {
-        ssize_t n = pread(fd, (char *)data + done, len - done, (off_t)(off + done));
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return deja_fail_errno(err, "read the output of a job");
-        if (n == 0)
-            return deja_fail(err, DEJA_EIO, "read the output of a job: it ended early");
-        done += (size_t)n;
-    }
-    return 0;
-}
-
-static int write_at(int fd, const char *data, size_t len, uint64_t off, deja_error *err)
-{
-    for (size_t done = 0; done < len;) {
-        ssize_t n = pwrite(fd, data + done, len - done, (off_t)(off + done));
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return deja_fail_errno(err, "put output aside");
-        done += (size_t)n;
-    }
-    return 0;
+    ssize_t n = deja_file_read_at(fd, data, len, off);
+    if (n < 0)
+        return deja_fail_errno(err, "read the output of a job");
+    return (size_t)n < len ? deja_fail(err, DEJA_EIO, "read the output of a job: it ended early") : 0;
 }
 
 static void lose(held_pool *p, const deja_error *err)
@@ -99,14 +79,14 @@ static int open_spool(held_pool *p, deja_error *err)
 static int copy_to_spool(held_pool *p, const held_span *s, uint64_t off, deja_error *err)
 {
     if (s->fd < 0)
-        return write_at(p->spool_fd, s->data, s->len, off, err);
+        return deja_file_write_at(p->spool_fd, s->data, s->len, off, "output put aside", err);
     DEJA_AUTO_FREE char *buffer = deja_realloc(NULL, COPY_BYTES);
     if (!buffer)
         return deja_fail(err, DEJA_ENOMEM, "put output aside: out of memory");
     for (uint64_t done = 0; done < s->len;) {
         size_t n = s->len - done < COPY_BYTES ? (size_t)(s->len - done) : COPY_BYTES;
         if (read_at(s->fd, buffer, n, s->off + done, err) ||
-            write_at(p->spool_fd, buffer, n, off + done, err))
+            deja_file_write_at(p->spool_fd, buffer, n, off + done, "output put aside", err))
             return err->code;
         done += n;
     }

@@ -5,7 +5,6 @@
 #include <deja/cleanup.h>
 #include <deja/file.h>
 #include <deja/text.h>
-#include <errno.h>
 
 enum { CHUNK_BYTES = 65535 }; /* of a long stream; a multiple of three, for base64 */
 

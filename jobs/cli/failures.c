@@ -4,7 +4,6 @@
 #include <deja/cleanup.h>
 #include <deja/file.h>
 #include <deja/text.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 

@@ -17,11 +17,13 @@
 #define INLINE_BYTES (64 * 1024) /* to read in the caller: some 20 us from the page cache */
 #define OPEN_BYTES   4096        /* what opening a file costs, in bytes read instead */
 
-/* Times of the inode's own changes are left out: a job may well link to its input. */
+/* With the inode's own time: a file that was changed and put back, its mtime too, has another one. */
 static uint64_t stamp_of(const struct stat *st)
 {
-    uint64_t values[] = {(uint64_t)st->st_dev, (uint64_t)st->st_ino, (uint64_t)st->st_size,
-                         (uint64_t)st->st_mtim.tv_sec, (uint64_t)st->st_mtim.tv_nsec};
+    uint64_t values[] = {(uint64_t)st->st_dev,          (uint64_t)st->st_ino,
+                         (uint64_t)st->st_size,         (uint64_t)st->st_mtim.tv_sec,
+                         (uint64_t)st->st_mtim.tv_nsec, (uint64_t)st->st_ctim.tv_sec,
+                         (uint64_t)st->st_ctim.tv_nsec};
     return deja_hash64(values, sizeof values);
 }
 

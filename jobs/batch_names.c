@@ -11,15 +11,18 @@ enum { OWN_AXES = 1, OWN_FILES = 2, NEEDED = 4 };
 typedef struct place {
     unsigned allowed;
     int words;           /* an expression that stands alone may be a list */
+    int counts;          /* the content of what a path names is in the key */
     const char *refusal; /* said of what is not allowed */
 } place;
 
 static const place in_command = {.allowed = OWN_AXES | OWN_FILES | NEEDED, .words = 1};
 static const place in_env = {.allowed = OWN_AXES | OWN_FILES | NEEDED};
 static const place in_stdin = {.allowed = OWN_AXES | NEEDED,
+                               .counts = 1,
                                .refusal = "stdin cannot use the job's own inputs and outputs"};
 static const place in_inputs = {.allowed = OWN_AXES | NEEDED,
                                 .words = 1,
+                                .counts = 1,
                                 .refusal = "an input cannot use the job's own inputs and outputs"};
 static const place in_outputs = {
     .allowed = OWN_AXES,
@@ -39,6 +42,30 @@ static unsigned group_of(const batch_name *name)
     }
 }
 
+static int is_input(const batch_job *job, const char *name)
+{
+    for (size_t i = 0; i < job->input_count; i++) {
+        const template_text *t = job->inputs[i].template;
+        for (size_t k = 0; k < t->count; k++)
+            if (t->parts[k].expr && strcmp(t->parts[k].expr->names[0], name) == 0)
+                return 1;
+    }
+    return 0;
+}
+
+/* What a job makes that is needed for its order only is in no key, unless it is an input. */
+static int check_counts(const batch_subject *s, const batch_name *name, place in)
+{
+    const char *needed = s->expr->names[0];
+    if (group_of(name) != NEEDED || in.counts || !s->job->cache ||
+        !batch_find_need(s->job, name->job)->order_only || is_input(s->job, needed))
+        return 0;
+    return source_fail(&s->r->b->source, batch_place_of(s), s->r->err,
+                       "'%s' is needed for its order only, so what it makes would not count: name it under "
+                       "'inputs', too, or leave 'order' out",
+                       needed);
+}
+
 static int check_expr(const batch_subject *s, place in, int list_allowed)
 {
     batch_name name;
@@ -48,9 +75,10 @@ static int check_expr(const batch_subject *s, place in, int list_allowed)
         return source_fail(&s->r->b->source, batch_place_of(s), s->r->err, "%s", in.refusal);
     if (name.is_list && !list_allowed)
         return source_fail(&s->r->b->source, batch_place_of(s), s->r->err, "this is a list: %s",
-                           in.words ? "it must be a word by itself, without quotes or other text"
+                           in.words ? "it must be a word by itself, without quotes or other text, and not of "
+                                      "'test' or '[ ]'"
                                     : "only a single value can stand here");
-    return 0;
+    return check_counts(s, &name, in);
 }
 
 /* All expressions of a text. `shell`: their places in it, or NULL. */

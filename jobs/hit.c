@@ -91,7 +91,7 @@ static hit_state answered(active *a)
 static hit_state finish_restore(active *a)
 {
     int status = a->restore.step.status;
-    if (status == DEJA_ENOTFOUND || status == DEJA_ECORRUPT)
+    if (status == DEJA_ENOTFOUND || status == DEJA_ECORRUPT || status == DEJA_ERESOURCE)
         return HIT_MISS;
     if (status < 0)
         return HIT_FAILED;

@@ -87,7 +87,7 @@ static void trace_key(active *a)
     deja_hash_hex(&a->key, hex);
     deja_buffer_addf(&path, "%s/%s", folder, hex);
     if (path.failed || deja_file_replace(AT_FDCWD, path.data, a->encoding.bytes.data, a->encoding.bytes.len,
-                                         0666, 0, &err) < 0)
+                                         0600, 0, &err) < 0)
         active_note(a, path.failed ? "trace of its key: out of memory" : err.text);
 }
 

@@ -117,13 +117,14 @@ void walk_take_value(walk *w, shell_place place)
     w->i++;
 }
 
-/* A list may stand here: a word by itself, and of a command or array. */
+/* A list may stand here: a word by itself, and of a command or array. Not of test and [ ]: items could be -v
+ * and a name with a subscript, which is evaluated. */
 static int is_whole_word(walk *w)
 {
     const walk_frame *f = walk_top(w);
     char after = walk_peek(w, 1);
     if (f->in_word || f->redirect || !(walk_is_commands(f) || f->kind == WALK_ARRAY) ||
-        walk_is_value(w, w->i + 1))
+        walk_is_value(w, w->i + 1) || (f->pos == POS_ARG && f->rule == SHELL_RULE_TEST))
         return 0;
     return after == 0 ? w->i + 1 == w->len : walk_one_of(after, " \t\n;&|)<>") != 0;
 }

@@ -80,8 +80,8 @@ typedef struct deja_digest_item {
     uint32_t flags;       /* DEJA_DIGEST_... */
     int32_t sys_errno;    /* why it could not be read; 0 when `content` is good. ENOENT leaves kind ABSENT. */
     deja_content content; /* result. A folder is EISDIR, a socket, device or fifo EINVAL. */
-    uint64_t stamp; /* result, in memory only: differs when the file was replaced or written to, be it with
-                       the same content */
+    uint64_t stamp; /* result, in memory only: differs when the file was replaced, written to, renamed or
+                       linked, be it with the same content and times */
 } deja_digest_item;
 
 /* The contents of some paths, from memory (by device, inode, mode, size, times and boot) where the file is

@@ -48,6 +48,7 @@ typedef struct active {
     int64_t aside_since_ns, ask_again_ns; /* monotonic */
     int said_waiting;
     int64_t started_ns; /* wall clock */
+    int64_t ended_ns;   /* monotonic: its process has */
     deja_outcome outcome;
     deja_result result;
 } active;

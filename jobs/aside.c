@@ -1,11 +1,14 @@
 /* Jobs set aside, see aside.h. */
 #include "aside.h"
+#include "environment.h"
 #include <deja/cleanup.h>
 #include <deja/clock.h>
 
 /* A claim that somebody else has is asked for again after this time, doubled up to the second one. */
 #define FIRST_NS (1 * DEJA_MS_NS)
 #define MOST_NS  (100 * DEJA_MS_NS)
+/* A run within a job waits no longer. */
+#define NESTED_NS (10 * DEJA_S_NS)
 /* After this long a job that is set aside says so. */
 #define SAY_NS (300 * DEJA_MS_NS)
 
@@ -43,6 +46,12 @@ void aside_add(active *a)
     deja_entry_free(a->entry);
     a->entry = NULL;
     active_enter(a, ASIDE);
+}
+
+int aside_is_over(const active *a)
+{
+    return a->aside_ns > 0 && environment_get(a->flow->options.environment, "DEJA_CLAIMS") &&
+           deja_monotonic_ns(NULL) - a->aside_since_ns > NESTED_NS;
 }
 
 int aside_wake(flow *f)

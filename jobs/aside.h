@@ -9,6 +9,10 @@
 /* Sets it aside, without its entry. After a while it is told for whom it waits, once. */
 void aside_add(active *a);
 
+/* 1 when it is to go on without its claims: this run is part of a job that holds claims itself, and for whom
+ * it waits may be waiting for that one. */
+int aside_is_over(const active *a);
+
 /* Sends those whose time has come back to where they came from: 1 when there were any. */
 int aside_wake(flow *f);
 

@@ -8,7 +8,8 @@
 
 static void settle(active *a, plan_end end, const deja_hash *left)
 {
-    plan_settle(a->flow->plan, a->job.def, a->job.index, end, left);
+    int counts = end == PLAN_LEFT && left && a->job.def->needed;
+    plan_settle(a->flow->plan, a->job.def, a->job.index, end, left, counts ? outputs_stamp(&a->job) : 0);
 }
 
 static void end(active *a, uint64_t *count, const flow_event *event)

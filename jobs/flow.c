@@ -283,7 +283,7 @@ static void dispatch_one(active *a)
         ending_would_run(a);
     else if (!a->claimed && active_is_stale(a))
         begin_again(a);
-    else if (!a->claimed && !active_claim(a))
+    else if (!a->claimed && !active_claim(a) && !aside_is_over(a))
         aside_add(a);
     else if (!answered_meanwhile(a))
         start(a);
@@ -321,6 +321,26 @@ static void begin_commit(active *a)
         finish_commit(a);
 }
 
+/* The needed job whose outputs are not what they were when it ended, or NULL: they are inputs, too. */
+static const batch_job *changed_need(active *a)
+{
+    const batch_job *def = a->job.def;
+    for (size_t i = 0; i < def->need_count; i++) {
+        const batch_job *needed = &a->flow->batch->jobs[def->needs[i].job];
+        if (!def->needs[i].order_only && plan_changed(a->flow->plan, needed, a->ended_ns))
+            return needed;
+    }
+    return NULL;
+}
+
+static void finish_changed_need(active *a, const batch_job *needed)
+{
+    DEJA_AUTO_BUFFER deja_buffer text = {0};
+    deja_buffer_addf(&text, "outputs of '%s' changed since that ended: its result is not kept", needed->name);
+    active_note(a, deja_buffer_string(&text));
+    ending_unfit(a, deja_buffer_string(&text));
+}
+
 static void finish_changed(active *a)
 {
     DEJA_AUTO_BUFFER deja_buffer text = {0};
@@ -351,6 +371,7 @@ static void finish_seal(active *a)
     deja_result *r = &a->result;
     int status = r->step.status;
     deja_error why;
+    const batch_job *needed;
     if (status < 0 &&
         outputs_check(&a->job, &why) < 0) { /* not the cache's fault: they went since it ended */
         ending_failed(a, &why);
@@ -366,6 +387,8 @@ static void finish_seal(active *a)
         ending_not_kept(a, "its output could not be spooled");
     else if (r->changed_input || !outcome_reads_same(a))
         finish_changed(a);
+    else if ((needed = changed_need(a)))
+        finish_changed_need(a, needed);
     else
         begin_commit(a);
 }
@@ -389,6 +412,7 @@ static void finish_process(active *a, const deja_outcome *outcome)
     flow *f = a->flow;
     deja_error why;
     a->outcome = *outcome;
+    a->ended_ns = deja_monotonic_ns(NULL);
     f->totals.running--;
     f->start_again_ns = 0;
     programs_forget(&f->programs);

@@ -169,7 +169,7 @@ int launch_start(active *a, int *ret_status, deja_error *err)
     *ret_status = -1;
     int status = f->runner ? 0 : open_runner(f, err);
     if (status == 0)
-        status = outputs_prepare(&a->job, err);
+        status = outputs_prepare(&a->job, a->reads.items, a->reads.count, err);
     if (status < 0)
         return status;
     if (a->job.stdin_path)

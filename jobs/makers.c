@@ -110,11 +110,24 @@ static unsigned read_parts(const batch_job *def, uint32_t index)
     return def->stdin_path || index == 0 || !has_one_program(def) ? JOB_ALL : JOB_FILES;
 }
 
+/* Its old output would be removed before it runs. */
+static int check_program(job *j, deja_error *err)
+{
+    const char *program = job_paths_program(j);
+    for (size_t i = 0; program && i < j->output_count; i++)
+        if (strcmp(j->outputs[i].path, program) == 0)
+            return source_fail(&j->batch->source, j->outputs[i].at, err,
+                               "output '%s' is also the program of '%s'", program, j->def->name);
+    return 0;
+}
+
 static int add_paths(makers *m, job *j, unsigned what, deja_error *err)
 {
     int status = what & MAKERS_MADE ? outputs_index_add(&m->index, m->batch, j, err) : 0;
     if (status == 0 && what & MAKERS_READ)
         status = outputs_check_inputs(&m->index, j, err);
+    if (status == 0 && what & MAKERS_READ)
+        status = check_program(j, err);
     return status == 0 && what & MAKERS_READ ? note_reads(m, j, err) : status;
 }
 

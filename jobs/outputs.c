@@ -199,8 +199,50 @@ static int remove_old(const job *j, const char *path, deja_error *err)
     return deja_fail_errno(err, "remove old output '%s'", path);
 }
 
-int outputs_prepare(const job *j, deja_error *err)
+uint64_t outputs_stamp(const job *j)
 {
+    uint64_t stamp = 0;
+    for (size_t i = 0; i < j->output_count; i++) {
+        struct stat st = {0};
+        (void)fstatat(j->batch->folder_fd, j->outputs[i].path, &st, AT_SYMLINK_NOFOLLOW);
+        uint64_t values[] = {stamp,
+                             (uint64_t)st.st_dev,
+                             (uint64_t)st.st_ino,
+                             (uint64_t)st.st_size,
+                             (uint64_t)st.st_mtim.tv_sec,
+                             (uint64_t)st.st_mtim.tv_nsec,
+                             (uint64_t)st.st_ctim.tv_sec,
+                             (uint64_t)st.st_ctim.tv_nsec};
+        stamp = deja_hash64(values, sizeof values);
+    }
+    return stamp;
+}
+
+/* Is the old output what one of `reads` leads to? Then removing it would remove an input. */
+static int check_old(const job *j, const char *path, const deja_digest_item *reads, size_t count,
+                     deja_error *err)
+{
+    struct stat old, st;
+    if (fstatat(j->batch->folder_fd, path, &old, AT_SYMLINK_NOFOLLOW) < 0)
+        return 0;
+    for (size_t i = 0; i < count; i++) {
+        int flags = reads[i].flags & DEJA_DIGEST_NO_FOLLOW ? AT_SYMLINK_NOFOLLOW : 0;
+        if (fstatat(j->batch->folder_fd, reads[i].path, &st, flags) == 0 && st.st_ino == old.st_ino &&
+            st.st_dev == old.st_dev)
+            return deja_fail(err, DEJA_EINVAL,
+                             "output '%s' is the same file as '%s', which it reads: it was left alone", path,
+                             reads[i].path);
+    }
+    return 0;
+}
+
+int outputs_prepare(const job *j, const deja_digest_item *reads, size_t read_count, deja_error *err)
+{
+    for (size_t i = 0; i < j->output_count; i++) {
+        int status = check_old(j, j->outputs[i].path, reads, read_count, err);
+        if (status < 0)
+            return status;
+    }
     for (size_t i = 0; i < j->output_count; i++) {
         const char *path = j->outputs[i].path;
         int status = remove_old(j, path, err);

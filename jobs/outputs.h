@@ -4,7 +4,7 @@
  * Outputs: who makes which path, and the life of an output around a run.
  */
 #include "job.h"
-#include <deja/hash.h>
+#include <deja/cache.h>
 
 /*
  * Which instance makes which path. Kept for each output are a 64-bit hash of its path and the numbers of its
@@ -39,8 +39,15 @@ int outputs_match(const job_input *in, const char *path);
 /* The name under which an output is claimed: a hash of its absolute path. */
 deja_hash outputs_claim(const batch *b, const char *path);
 
-/* Before a run: makes the outputs' folders, removes old outputs. DEJA_EEXIST when a folder is in the way. */
-int outputs_prepare(const job *j, deja_error *err);
+/* A hash of the stat data of its outputs as they are: another one after any of them was replaced, written to,
+ * renamed or removed. */
+uint64_t outputs_stamp(const job *j);
+
+/*
+ * Before a run: makes the outputs' folders, removes old outputs. DEJA_EEXIST when a folder is in the way,
+ * DEJA_EINVAL, with nothing removed, when an old output is one of `reads` by way of a link.
+ */
+int outputs_prepare(const job *j, const deja_digest_item *reads, size_t read_count, deja_error *err);
 
 /* After a run that succeeded: every output is there and is a file or a link. */
 int outputs_check(const job *j, deja_error *err);

@@ -5,7 +5,11 @@
 #include "plan.h"
 #include "edges.h"
 #include <deja/cleanup.h>
+#include <deja/clock.h>
 #include <string.h>
+
+/* Outputs of so many instances are not looked at again for each job that needs them. */
+#define MANY 1000
 
 /* What the plan knows of a definition. */
 typedef struct node {
@@ -22,6 +26,9 @@ typedef struct node {
     const deja_error *error; /* its instances cannot be known */
     deja_hash *left;         /* of each instance until it is released, when it is in some other job's key */
     deja_hash all_left;      /* once it is released */
+    uint64_t *stamps;        /* of the outputs of each instance, as `left`, but kept */
+    int64_t looked_ns;       /* when these were compared last, monotonic */
+    uint8_t changed;         /* they are not what they were */
     const batch_job *blocked_by; /* once its instances are handed out */
     int would;
 } node;
@@ -130,7 +137,8 @@ static int count_instances(plan *p, batch_job *def, deja_error *err)
         status = matrix_count(def->matrix, &count, err);
     if (status == 0 && def->needed) {
         n->left = deja_calloc(count ? count : 1, sizeof *n->left);
-        status = n->left ? 0 : out_of_memory(err);
+        n->stamps = deja_calloc(count ? count : 1, sizeof *n->stamps);
+        status = n->left && n->stamps ? 0 : out_of_memory(err);
     }
     n->count = status == 0 ? count : 0;
     n->counted = status == 0;
@@ -344,9 +352,12 @@ int plan_next(plan *p, plan_ready *ret)
     return 1;
 }
 
-void plan_settle(plan *p, const batch_job *def, uint32_t index, plan_end end, const deja_hash *left)
+void plan_settle(plan *p, const batch_job *def, uint32_t index, plan_end end, const deja_hash *left,
+                 uint64_t stamp)
 {
     node *n = &p->nodes[def->number];
+    if (n->stamps)
+        n->stamps[index] = stamp;
     if (n->left && left)
         n->left[index] = *left;
     n->left_unknown |= !left;
@@ -361,6 +372,29 @@ int plan_left(const plan *p, const batch_job *def, deja_hash *ret)
     const node *n = &p->nodes[def->number];
     *ret = n->all_left;
     return !n->left_unknown;
+}
+
+static int compare_stamps(const plan *p, const batch_job *def, const node *n)
+{
+    job j = {0};
+    int same = 1;
+    for (uint32_t i = 0; same && i < n->count; i++)
+        same = job_render(&j, p->batch, def, i, JOB_OUTPUTS, NULL) == 0 && outputs_stamp(&j) == n->stamps[i];
+    job_done(&j);
+    return same;
+}
+
+int plan_changed(plan *p, const batch_job *def, int64_t since_ns)
+{
+    node *n = &p->nodes[def->number];
+    int64_t now = deja_monotonic_ns(NULL);
+    if (def->output_count == 0 || !n->stamps || n->changed || n->end != PLAN_LEFT)
+        return n->changed;
+    if (n->looked_ns && (n->looked_ns >= since_ns || (n->count > MANY && now - n->looked_ns < DEJA_S_NS)))
+        return 0;
+    n->looked_ns = now;
+    n->changed = !compare_stamps(p, def, n);
+    return n->changed;
 }
 
 int plan_finished(const plan *p)
@@ -382,6 +416,7 @@ void plan_close(plan *p)
         if (p->nodes[i].error != &no_memory)
             deja_free((void *)p->nodes[i].error);
         deja_free(p->nodes[i].left);
+        deja_free(p->nodes[i].stamps);
     }
     makers_close(p->makers);
     edges_done(&p->edges);

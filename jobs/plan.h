@@ -41,13 +41,21 @@ int plan_instances(const plan *p, uint32_t number, uint32_t *ret);
 /* The next instance in batch order that is ready: 1, or 0 when none is at the moment. */
 int plan_next(plan *p, plan_ready *ret);
 
-/* An instance that plan_next gave has ended. `left` is the hash of what it left, NULL when that is not known.
- */
-void plan_settle(plan *p, const batch_job *def, uint32_t index, plan_end end, const deja_hash *left);
+/* An instance that plan_next gave has ended. `left` is the hash of what it left, NULL when that is not known;
+ * `stamp` is outputs_stamp() of it then. */
+void plan_settle(plan *p, const batch_job *def, uint32_t index, plan_end end, const deja_hash *left,
+                 uint64_t stamp);
 
 /* What all instances of a needed job left, in batch order, as one hash: 1; 0 when it is not known of each.
  * All are settled. */
 int plan_left(const plan *p, const batch_job *def, deja_hash *ret);
+
+/*
+ * 1 when the outputs of a needed job, all of whose instances are settled, are not what they were when these
+ * ended. What was found since `since_ns` (monotonic) counts; for more than a thousand instances what was
+ * found within the last second.
+ */
+int plan_changed(plan *p, const batch_job *def, int64_t since_ns);
 
 /* 1 when every instance is settled. */
 int plan_finished(const plan *p);

@@ -52,14 +52,14 @@ static void test_plan__waits_for_all_instances_of_a_needed_job(void **state)
     plan *p = open_plan(b, NULL);
     plan_ready one = expect(p, "a", 0), two = expect(p, "a", 1);
     expect_none(p);
-    plan_settle(p, two.def, two.index, PLAN_LEFT, NULL);
+    plan_settle(p, two.def, two.index, PLAN_LEFT, NULL, 0);
     expect_none(p);
     assert_false(plan_finished(p));
-    plan_settle(p, one.def, one.index, PLAN_LEFT, NULL);
+    plan_settle(p, one.def, one.index, PLAN_LEFT, NULL, 0);
     plan_ready last = expect(p, "last", 0);
     assert_null(last.blocked_by);
     assert_false(plan_finished(p));
-    plan_settle(p, last.def, last.index, PLAN_LEFT, NULL);
+    plan_settle(p, last.def, last.index, PLAN_LEFT, NULL, 0);
     assert_true(plan_finished(p));
     plan_close(p);
     batch_free(b);
@@ -73,10 +73,10 @@ static void test_plan__failure_blocks_what_needs_it_and_nothing_else(void **stat
     plan *p = open_plan(b, NULL);
     plan_ready a = expect(p, "a", 0);
     assert_null(expect(p, "d", 0).blocked_by);
-    plan_settle(p, a.def, 0, PLAN_FAILED, NULL);
+    plan_settle(p, a.def, 0, PLAN_FAILED, NULL, 0);
     plan_ready blocked = expect(p, "b", 0);
     assert_string_equal(blocked.blocked_by->name, "a");
-    plan_settle(p, blocked.def, 0, PLAN_FAILED, NULL);
+    plan_settle(p, blocked.def, 0, PLAN_FAILED, NULL, 0);
     assert_string_equal(expect(p, "c", 0).blocked_by->name, "b");
     plan_close(p);
     batch_free(b);
@@ -90,8 +90,8 @@ static void test_plan__left_depends_on_every_instance_in_order(void **state)
     for (int swap = 0; swap < 2; swap++) {
         plan *p = open_plan(b, NULL);
         plan_ready first = expect(p, "a", 0), second = expect(p, "a", 1);
-        plan_settle(p, second.def, second.index, PLAN_LEFT, swap ? &one : &two);
-        plan_settle(p, first.def, first.index, PLAN_LEFT, swap ? &two : &one);
+        plan_settle(p, second.def, second.index, PLAN_LEFT, swap ? &one : &two, 0);
+        plan_settle(p, first.def, first.index, PLAN_LEFT, swap ? &two : &one, 0);
         assert_int_equal(plan_left(p, first.def, &seen[swap]), 1);
         plan_close(p);
     }
@@ -106,9 +106,9 @@ static void test_plan__selects_a_job_with_all_it_needs(void **state)
     plan *p = open_plan(b, (const uint8_t[]){0, 1, 0});
     plan_ready a = expect(p, "a", 0);
     expect_none(p);
-    plan_settle(p, a.def, 0, PLAN_LEFT, NULL);
+    plan_settle(p, a.def, 0, PLAN_LEFT, NULL, 0);
     plan_ready last = expect(p, "b", 0);
-    plan_settle(p, last.def, 0, PLAN_LEFT, NULL);
+    plan_settle(p, last.def, 0, PLAN_LEFT, NULL, 0);
     assert_true(plan_finished(p));
     expect_none(p);
     plan_close(p);
@@ -123,7 +123,7 @@ static void test_plan__an_input_that_is_an_output_is_an_edge(void **state)
     plan *p = open_plan(b, (const uint8_t[]){1, 0});
     plan_ready make = expect(p, "make", 0);
     expect_none(p);
-    plan_settle(p, make.def, 0, PLAN_LEFT, NULL);
+    plan_settle(p, make.def, 0, PLAN_LEFT, NULL, 0);
     expect(p, "use", 0);
     plan_close(p);
     batch_free(b);
@@ -202,7 +202,7 @@ static void expect_edge(const char *input, const char *output)
     plan *p = open_plan(b, (const uint8_t[]){1, 0});
     plan_ready make = expect(p, "make", 0);
     expect_none(p);
-    plan_settle(p, make.def, 0, PLAN_LEFT, NULL);
+    plan_settle(p, make.def, 0, PLAN_LEFT, NULL, 0);
     expect(p, "use", 0);
     plan_close(p);
     batch_free(b);
@@ -263,8 +263,8 @@ static void test_plan__a_pattern_with_values_finds_its_makers(void **state)
     plan *p = open_plan(b, (const uint8_t[]){1, 0, 0});
     plan_ready one = expect(p, "make", 0), two = expect(p, "make", 1);
     expect_none(p);
-    plan_settle(p, one.def, 0, PLAN_LEFT, NULL);
-    plan_settle(p, two.def, 1, PLAN_LEFT, NULL);
+    plan_settle(p, one.def, 0, PLAN_LEFT, NULL, 0);
+    plan_settle(p, two.def, 1, PLAN_LEFT, NULL, 0);
     expect(p, "use", 0);
     expect(p, "use", 1);
     plan_close(p);
@@ -323,7 +323,7 @@ static void test_plan__late_outputs_need_a_written_need(void **state)
     plan *p = open_plan(b, NULL);
     plan_ready make = expect(p, "make", 0);
     expect(p, "use", 0);
-    plan_settle(p, make.def, 0, PLAN_LEFT, NULL);
+    plan_settle(p, make.def, 0, PLAN_LEFT, NULL, 0);
     plan_ready each = expect(p, "each", 0);
     assert_non_null(each.error);
     assert_non_null(strstr(each.error->text, "deja.yaml:5:"));
@@ -345,12 +345,12 @@ static void test_plan__late_inputs_wait_for_their_makers(void **state)
     plan *p = open_plan(b, (const uint8_t[]){0, 1, 0});
     plan_ready make = expect(p, "make", 0);
     expect_none(p);
-    plan_settle(p, make.def, 0, PLAN_LEFT, NULL);
+    plan_settle(p, make.def, 0, PLAN_LEFT, NULL, 0);
     plan_ready other = expect(p, "other", 0);
     expect_none(p);
-    plan_settle(p, other.def, 0, PLAN_LEFT, NULL);
+    plan_settle(p, other.def, 0, PLAN_LEFT, NULL, 0);
     plan_ready each = expect(p, "each", 0);
-    plan_settle(p, each.def, 0, PLAN_LEFT, NULL);
+    plan_settle(p, each.def, 0, PLAN_LEFT, NULL, 0);
     assert_true(plan_finished(p));
     plan_close(p);
     batch_free(b);
@@ -367,14 +367,14 @@ static void test_plan__a_late_cycle_fails_its_job_and_what_needs_it(void **state
     write_file("1.made", "");
     plan *p = open_plan(b, NULL);
     plan_ready make = expect(p, "make", 0);
-    plan_settle(p, make.def, 0, PLAN_LEFT, NULL);
+    plan_settle(p, make.def, 0, PLAN_LEFT, NULL, 0);
     plan_ready each = expect(p, "each", 0);
     assert_non_null(each.error);
     assert_non_null(strstr(each.error->text, "'each' reads 'in/1.made' of 'after', 'after' needs 'each'"));
-    plan_settle(p, each.def, 0, PLAN_FAILED, NULL);
+    plan_settle(p, each.def, 0, PLAN_FAILED, NULL, 0);
     plan_ready after = expect(p, "after", 0);
     assert_string_equal(after.blocked_by->name, "each");
-    plan_settle(p, after.def, 0, PLAN_FAILED, NULL);
+    plan_settle(p, after.def, 0, PLAN_FAILED, NULL, 0);
     assert_true(plan_finished(p));
     plan_close(p);
     batch_free(b);
@@ -390,7 +390,7 @@ static void test_plan__a_job_whose_need_failed_does_not_ask_for_its_instances(vo
     for (int i = 0; i < 2; i++) {
         plan *p = open_plan(b, NULL);
         plan_ready make = expect(p, "make", 0);
-        plan_settle(p, make.def, 0, ends[i], NULL);
+        plan_settle(p, make.def, 0, ends[i], NULL, 0);
         plan_ready each = expect(p, "each", 0);
         assert_null(each.error);
         assert_string_equal(each.blocked_by->name, "make");
@@ -410,8 +410,8 @@ static void test_plan__what_one_instance_left_may_be_unknown(void **state)
     plan *p = open_plan(b, NULL);
     deja_hash one = deja_hash_bytes("1", 1), left;
     plan_ready first = expect(p, "a", 0);
-    plan_settle(p, first.def, 0, PLAN_LEFT, &one);
-    plan_settle(p, expect(p, "a", 1).def, 1, PLAN_LEFT, NULL);
+    plan_settle(p, first.def, 0, PLAN_LEFT, &one, 0);
+    plan_settle(p, expect(p, "a", 1).def, 1, PLAN_LEFT, NULL, 0);
     assert_int_equal(plan_left(p, first.def, &left), 0);
     plan_close(p);
     batch_free(b);
@@ -433,7 +433,7 @@ static void test_plan__long_chains_against_the_order_of_the_file(void **state)
     for (int i = LENGTH; i-- > 0;) {
         assert_int_equal(plan_next(p, &ready), 1);
         assert_int_equal(ready.def->number, i);
-        plan_settle(p, ready.def, 0, i == LENGTH / 2 ? PLAN_FAILED : PLAN_LEFT, NULL);
+        plan_settle(p, ready.def, 0, i == LENGTH / 2 ? PLAN_FAILED : PLAN_LEFT, NULL, 0);
     }
     assert_true(plan_finished(p));
     plan_close(p);
@@ -464,7 +464,7 @@ static void test_plan__a_matrix_of_made_files_is_read_when_they_are_there(void *
     plan_ready make = expect(p, "make", 0);
     write_file("1.made", "");
     write_file("2.made", "");
-    plan_settle(p, make.def, 0, PLAN_LEFT, NULL);
+    plan_settle(p, make.def, 0, PLAN_LEFT, NULL, 0);
     expect(p, "each", 0);
     expect(p, "each", 1);
     assert_int_equal(plan_total(p, &unexpanded), 3);
@@ -483,12 +483,12 @@ static void test_plan__a_matrix_that_stays_empty_fails_or_is_skipped(void **stat
                     "  bad: {run: x, needs: make, matrix: {f: {glob: \"*.none\"}}}\n");
     plan *p = open_plan(b, NULL);
     plan_ready make = expect(p, "make", 0);
-    plan_settle(p, make.def, 0, PLAN_LEFT, NULL);
+    plan_settle(p, make.def, 0, PLAN_LEFT, NULL, 0);
     plan_ready after = expect(p, "after", 0);
     plan_ready bad = expect(p, "bad", 0);
     assert_non_null(bad.error);
-    plan_settle(p, after.def, 0, PLAN_LEFT, NULL);
-    plan_settle(p, bad.def, 0, PLAN_FAILED, NULL);
+    plan_settle(p, after.def, 0, PLAN_LEFT, NULL, 0);
+    plan_settle(p, bad.def, 0, PLAN_FAILED, NULL, 0);
     assert_true(plan_finished(p));
     plan_close(p);
     batch_free(b);

@@ -1,54 +1,9 @@
-/* Whole files: reading, writing, copying, replacing, unnamed ones, folders. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
+/* Whole files: reading, writing, copying. */
 #include "failing_alloc.h"
-#include "scratch.h"
+#include "file_fixture.h"
 
-#include <deja/cleanup.h>
-#include <deja/file.h>
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
-
-static void write_file(const char *path, const void *data, size_t len)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    assert_true(fd >= 0);
-    assert_int_equal(deja_file_write_all(fd, data, len, path, NULL), 0);
-    close(fd);
-}
-
-static void assert_content(const char *path, const char *expected)
-{
-    DEJA_AUTO_BUFFER deja_buffer b = {0};
-    assert_int_equal(deja_file_load(AT_FDCWD, path, 1 << 20, &b, NULL), 0);
-    assert_string_equal(deja_buffer_string(&b), expected);
-}
-
-static int count_names(const char *folder)
-{
-    DIR *d = opendir(folder);
-    assert_non_null(d);
-    int n = 0;
-    for (struct dirent *e = readdir(d); e; e = readdir(d))
-        n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
-    closedir(d);
-    return n;
-}
-
-static int count_open(void)
-{
-    return count_names("/proc/self/fd");
-}
 
 static void test_file__read_all_wants_every_byte(void **state)
 {
@@ -167,158 +122,6 @@ static void test_file__load_reads_a_pipe(void **state)
     close(ends[0]);
 }
 
-static void test_file__replace_makes_and_replaces(void **state)
-{
-    (void)state;
-    deja_error err;
-    int before = count_open();
-    for (int sync = 0; sync < 2; sync++) {
-        assert_int_equal(deja_file_replace(AT_FDCWD, "out", "one", 3, 0640, sync, &err), 0);
-        assert_content("out", "one");
-        assert_int_equal(deja_file_replace(AT_FDCWD, "out", "two!", 4, 0444, sync, &err), 0);
-        assert_content("out", "two!");
-        struct stat st;
-        assert_int_equal(stat("out", &st), 0);
-        assert_int_equal(st.st_mode & 07777, 0444);
-    }
-    assert_int_equal(count_names("."), 1);
-    assert_int_equal(count_open(), before);
-}
-
-static void test_file__replace_is_relative_to_dirfd(void **state)
-{
-    (void)state;
-    assert_int_equal(mkdir("d", 0755), 0);
-    assert_int_equal(mkdir("d/e", 0755), 0);
-    DEJA_AUTO_CLOSE int dirfd = open("d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    assert_int_equal(deja_file_replace(dirfd, "e/f", "x", 1, 0644, 1, NULL), 0);
-    assert_content("d/e/f", "x");
-    assert_int_equal(deja_file_replace(dirfd, "g", NULL, 0, 0644, 0, NULL), 0);
-    assert_content("d/g", "");
-    assert_int_equal(count_names("d"), 2);
-    assert_int_equal(count_names("."), 1);
-}
-
-/* Old hard links and the target of a symbolic link keep their content: the name gets a new file. */
-static void test_file__replace_never_writes_into_the_old_file(void **state)
-{
-    (void)state;
-    write_file("old", "old", 3);
-    assert_int_equal(link("old", "hard"), 0);
-    assert_int_equal(symlink("old", "soft"), 0);
-    assert_int_equal(deja_file_replace(AT_FDCWD, "hard", "new", 3, 0644, 0, NULL), 0);
-    assert_int_equal(deja_file_replace(AT_FDCWD, "soft", "new", 3, 0644, 0, NULL), 0);
-    assert_content("old", "old");
-    assert_content("hard", "new");
-    assert_content("soft", "new");
-    struct stat st;
-    assert_int_equal(lstat("soft", &st), 0);
-    assert_true(S_ISREG(st.st_mode));
-}
-
-static void test_file__replace_leaves_nothing_behind(void **state)
-{
-    (void)state;
-    deja_error err;
-    int before = count_open();
-    assert_int_equal(mkdir("taken", 0755), 0);
-    assert_int_equal(deja_file_replace(AT_FDCWD, "taken", "x", 1, 0644, 1, &err), DEJA_ETYPE);
-    assert_int_equal(deja_file_replace(AT_FDCWD, "none/out", "x", 1, 0644, 1, &err), DEJA_ENOTFOUND);
-    assert_int_equal(deja_file_replace(AT_FDCWD, "new/", "x", 1, 0644, 1, &err), DEJA_ETYPE);
-    char name[400];
-    memset(name, 'n', sizeof name);
-    name[sizeof name - 1] = '\0';
-    assert_int_equal(deja_file_replace(AT_FDCWD, name, "x", 1, 0644, 1, &err), DEJA_EINVAL);
-    assert_int_equal(deja_file_replace(AT_FDCWD, "/proc/none", "x", 1, 0644, 1, &err) < 0, 1);
-    assert_int_equal(count_names("."), 1);
-    assert_int_equal(count_names("taken"), 0);
-    assert_int_equal(count_open(), before);
-}
-
-/* In a child, as a limit for the size of files stays with the process. */
-static void test_file__replace_that_cannot_write_keeps_the_old(void **state)
-{
-    (void)state;
-    write_file("out", "old", 3);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        struct rlimit limit = {.rlim_cur = 10, .rlim_max = 10};
-        struct sigaction ignore = {.sa_handler = SIG_IGN};
-        sigaction(SIGXFSZ, &ignore, NULL);
-        char data[100] = {0};
-        if (setrlimit(RLIMIT_FSIZE, &limit))
-            _exit(2);
-        _exit(deja_file_replace(AT_FDCWD, "out", data, sizeof data, 0644, 1, NULL) == DEJA_ELIMIT ? 0 : 1);
-    }
-    int status;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_int_equal(status, 0);
-    assert_content("out", "old");
-    assert_int_equal(count_names("."), 1);
-}
-
-static void test_file__replace_survives_failing_allocations(void **state)
-{
-    (void)state;
-    write_file("out", "old", 3);
-    int before = count_open();
-    for (long n = 1;; n++) {
-        deja_error err;
-        failing_alloc_at(n);
-        int r = deja_file_replace(AT_FDCWD, "out", "new", 3, 0644, 1, &err);
-        failing_alloc_at(0);
-        assert_int_equal(count_names("."), 1);
-        assert_int_equal(count_open(), before);
-        if (r == 0) {
-            assert_true(n > 2);
-            break;
-        }
-        assert_int_equal(r, DEJA_ENOMEM);
-    }
-    assert_content("out", "new");
-}
-
-static void test_file__unnamed_gets_its_name_once(void **state)
-{
-    (void)state;
-    deja_error err;
-    DEJA_AUTO_CLOSE int fd = deja_file_unnamed(AT_FDCWD, ".", &err);
-    assert_true(fd >= 0);
-    assert_int_equal(count_names("."), 0);
-    assert_int_equal(fcntl(fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
-    assert_int_equal(deja_file_write_all(fd, "content", 7, "unnamed", &err), 0);
-    write_file("taken", "mine", 4);
-    assert_int_equal(deja_file_link(fd, AT_FDCWD, "taken", &err), DEJA_EEXIST);
-    assert_content("taken", "mine");
-    assert_int_equal(deja_file_link(fd, AT_FDCWD, "named", &err), 0);
-    assert_content("named", "content");
-    assert_int_equal(count_names("."), 2);
-    assert_int_equal(deja_file_unnamed(AT_FDCWD, "none", &err), DEJA_ENOTFOUND);
-    assert_int_equal(deja_file_link(fd, AT_FDCWD, "none/x", &err), DEJA_ENOTFOUND);
-}
-
-/* What a file system without O_TMPFILE leaves us with: an unlinked file, which no link can bring back. */
-static void test_file__unlinked_gets_its_name_by_copy(void **state)
-{
-    (void)state;
-    deja_error err;
-    DEJA_AUTO_CLOSE int fd = open("gone", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    assert_true(fd >= 0);
-    assert_int_equal(unlink("gone"), 0);
-    assert_int_equal(deja_file_write_all(fd, "content", 7, "gone", &err), 0);
-    assert_int_equal(fchmod(fd, 0444), 0);
-    write_file("taken", "mine", 4);
-    assert_int_equal(deja_file_link(fd, AT_FDCWD, "taken", &err), DEJA_EEXIST);
-    assert_int_equal(count_names("."), 1);
-    assert_int_equal(deja_file_link(fd, AT_FDCWD, "named", &err), 0);
-    assert_content("named", "content");
-    struct stat st;
-    assert_int_equal(stat("named", &st), 0);
-    assert_int_equal(st.st_mode & 07777, 0444);
-    assert_int_equal(count_names("."), 2);
-}
-
 static void test_file__copy(void **state)
 {
     (void)state;
@@ -403,71 +206,6 @@ static void test_file__is_the_same_until_it_changes(void **state)
     assert_false(deja_file_same(&before, &after));
 }
 
-static void test_file__above_the_standard_streams(void **state)
-{
-    (void)state;
-    int input = fcntl(0, F_DUPFD_CLOEXEC, 3);
-    close(0);
-    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    assert_int_equal(fd, 0);
-    fd = deja_file_above_standard(fd);
-    assert_true(fd > 2);
-    assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
-    assert_int_equal(fcntl(0, F_GETFD), -1);
-    assert_int_equal(deja_file_above_standard(fd), fd);
-    close(fd);
-    assert_int_equal(deja_file_above_standard(-1), -1);
-    if (input >= 0) {
-        assert_int_equal(dup2(input, 0), 0);
-        close(input);
-    }
-}
-
-static void test_file__make_dirs(void **state)
-{
-    (void)state;
-    deja_error err;
-    struct stat st;
-    assert_int_equal(deja_file_make_dirs(AT_FDCWD, "a//b/./c/", 0700, &err), 0);
-    assert_int_equal(stat("a/b/c", &st), 0);
-    assert_int_equal(st.st_mode & 07777, 0700);
-    assert_int_equal(deja_file_make_dirs(AT_FDCWD, "a/b/c", 0755, &err), 0);
-    assert_int_equal(deja_file_make_dirs(AT_FDCWD, "/", 0755, &err), 0);
-    assert_int_equal(deja_file_make_parents(AT_FDCWD, "x/y/file", 0755, &err), 0);
-    assert_int_equal(stat("x/y", &st), 0);
-    assert_int_equal(stat("x/y/file", &st), -1);
-    assert_int_equal(deja_file_make_parents(AT_FDCWD, "file", 0755, &err), 0);
-    assert_int_equal(deja_file_make_parents(AT_FDCWD, "/file", 0755, &err), 0);
-    assert_int_equal(symlink("x", "link"), 0);
-    assert_int_equal(deja_file_make_dirs(AT_FDCWD, "link/z", 0755, &err), 0);
-    assert_int_equal(stat("x/z", &st), 0);
-}
-
-static void test_file__make_dirs_meets_a_file(void **state)
-{
-    (void)state;
-    deja_error err;
-    write_file("f", "x", 1);
-    assert_int_equal(deja_file_make_dirs(AT_FDCWD, "f", 0755, &err), DEJA_EEXIST);
-    assert_string_equal(err.text, "make folder 'f': File exists");
-    assert_int_equal(deja_file_make_dirs(AT_FDCWD, "f/g/h", 0755, &err), DEJA_EEXIST);
-    assert_string_equal(err.text, "make folder 'f': File exists");
-    assert_int_equal(deja_file_make_dirs(AT_FDCWD, "", 0755, &err), DEJA_ENOTFOUND);
-    assert_int_equal(symlink("nowhere", "dangling"), 0);
-    assert_int_equal(deja_file_make_dirs(AT_FDCWD, "dangling", 0755, &err), DEJA_EEXIST);
-}
-
-static void test_file__sync_parent(void **state)
-{
-    (void)state;
-    deja_error err;
-    assert_int_equal(mkdir("d", 0755), 0);
-    assert_int_equal(deja_file_sync_parent(AT_FDCWD, "d/x", &err), 0);
-    assert_int_equal(deja_file_sync_parent(AT_FDCWD, "x", &err), 0);
-    assert_int_equal(deja_file_sync_parent(AT_FDCWD, "none/x", &err), DEJA_ENOTFOUND);
-    assert_string_equal(err.text, "open folder 'none': No such file or directory");
-}
-
 #define scratch_test(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
 
 int main(void)
@@ -480,23 +218,11 @@ int main(void)
         scratch_test(test_file__load_respects_the_limit),
         scratch_test(test_file__load_refuses_what_is_no_file),
         scratch_test(test_file__load_reads_a_pipe),
-        scratch_test(test_file__replace_makes_and_replaces),
-        scratch_test(test_file__replace_is_relative_to_dirfd),
-        scratch_test(test_file__replace_never_writes_into_the_old_file),
-        scratch_test(test_file__replace_leaves_nothing_behind),
-        scratch_test(test_file__replace_that_cannot_write_keeps_the_old),
-        scratch_test(test_file__replace_survives_failing_allocations),
-        scratch_test(test_file__unnamed_gets_its_name_once),
-        scratch_test(test_file__unlinked_gets_its_name_by_copy),
         scratch_test(test_file__copy),
         scratch_test(test_file__copy_notices_a_shorter_file),
         scratch_test(test_file__copy_by_hand),
         scratch_test(test_file__at_an_offset),
         scratch_test(test_file__is_the_same_until_it_changes),
-        scratch_test(test_file__above_the_standard_streams),
-        scratch_test(test_file__make_dirs),
-        scratch_test(test_file__make_dirs_meets_a_file),
-        scratch_test(test_file__sync_parent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,6 +13,7 @@
 
 #include <deja/cache.h>
 #include <deja/memory.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -142,6 +143,22 @@ static inline void assert_warning(deja_cache *c, const char *part)
     if (part && (!text || !strstr(text, part)))
         fail_msg("expected a warning with '%s', got: %s", part, text ? text : "none");
     deja_free(text);
+}
+
+/* Blob files of a cache. */
+static inline int count_blobs(const char *cache)
+{
+    int n = 0;
+    for (int i = 0; i < 256; i++) {
+        char path[300];
+        snprintf(path, sizeof path, "%s/blobs/%02x", cache, (unsigned)i);
+        DIR *dir = opendir(path);
+        for (struct dirent *e; dir && (e = readdir(dir));)
+            n += e->d_name[0] != '.';
+        if (dir)
+            closedir(dir);
+    }
+    return n;
 }
 
 #endif

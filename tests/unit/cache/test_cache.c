@@ -1,13 +1,11 @@
 /*
- * A cache as a whole: opened, asked, listed, cleared, damaged.
+ * A cache as a whole: opened, filled, damaged.
  */
 #include "db.h"
 #include "state.h"
 #include "store_fixture.h"
 
 #include "scratch.h"
-
-#include <dirent.h>
 
 static void test_cache__open_makes_a_private_folder_with_its_marks(void **state)
 {
@@ -61,169 +59,6 @@ static void test_cache__storing_again_replaces(void **state)
     assert_int_equal(n.entries, 1);
     assert_int_equal(n.saved_ns_per_hit, 1000);
     deja_cache_close(c);
-}
-
-static void test_cache__another_encoding_under_the_same_key_is_a_miss(void **state)
-{
-    (void)state;
-    deja_cache *c = open_cache("cache");
-    store(c, "one", "first");
-    deja_lookup l = {.key = key_of("one"), .encoding = "eno", .encoding_len = 3};
-    assert_int_equal(deja_cache_lookup(c, &l, 1, NULL), 0);
-    assert_null(l.entry);
-    l.encoding_len = 0;
-    assert_int_equal(deja_cache_lookup(c, &l, 1, NULL), 0);
-    assert_null(l.entry);
-    assert_warning(c, NULL);
-    deja_cache_close(c);
-}
-
-static void test_cache__many_keys_are_looked_up_together(void **state)
-{
-    (void)state;
-    char names[300][16];
-    deja_lookup l[300];
-    deja_cache *c = open_cache("cache");
-    for (int i = 0; i < 300; i++) {
-        snprintf(names[i], sizeof names[i], "k%d", i);
-        if (i % 3)
-            store(c, names[i], names[i]);
-        l[i] = (deja_lookup){.key = key_of(names[i]), .encoding = names[i], .encoding_len = strlen(names[i])};
-    }
-    assert_int_equal(deja_cache_lookup(c, l, 300, NULL), 0);
-    for (int i = 0; i < 300; i++) {
-        if (i % 3)
-            assert_out(l[i].entry, names[i]);
-        else
-            assert_null(l[i].entry);
-        deja_entry_free(l[i].entry);
-    }
-    assert_int_equal(deja_cache_lookup(c, l, 0, NULL), 0);
-    deja_cache_close(c);
-}
-
-typedef struct listing {
-    char labels[1024];
-    int count, stop_after;
-} listing;
-
-static int list_one(void *context, const deja_listed *entry)
-{
-    listing *l = context;
-    assert_true(entry->bytes > 0);
-    if (l->count < 100)
-        snprintf(l->labels + strlen(l->labels), sizeof l->labels - strlen(l->labels), "%s ", entry->label);
-    return ++l->count == l->stop_after ? 7 : 0;
-}
-
-static void test_cache__a_listing_is_newest_first_and_stops_when_told(void **state)
-{
-    (void)state;
-    deja_cache *c = open_cache("cache");
-    store(c, "one", "");
-    store(c, "two", "");
-    store(c, "three", "");
-    store(c, "two", "again");
-    listing all = {0}, first = {.stop_after = 1};
-    assert_int_equal(deja_cache_list(c, list_one, &all, NULL), 0);
-    assert_string_equal(all.labels, "two three one ");
-    assert_int_equal(deja_cache_list(c, list_one, &first, NULL), 7);
-    assert_string_equal(first.labels, "two ");
-    for (int i = 0; i < 600; i++) {
-        char name[16];
-        snprintf(name, sizeof name, "n%d", i);
-        deja_result r = result_of(name, "");
-        assert_int_equal(keep(c, &r), 0);
-        deja_result_done(&r);
-    }
-    all = (listing){0};
-    assert_int_equal(deja_cache_list(c, list_one, &all, NULL), 0);
-    assert_int_equal(all.count, 603);
-    deja_cache_close(c);
-}
-
-static void test_cache__an_entry_is_found_by_the_beginning_of_its_key(void **state)
-{
-    (void)state;
-    char hex[DEJA_HASH_HEX];
-    deja_cache *c = open_cache("cache");
-    deja_error err;
-    deja_entry *e = NULL;
-    deja_result near[2] = {result_of("one", "x"), result_of("two", "y")};
-    near[1].key = near[0].key;
-    near[1].key.byte[15] ^= 1;
-    for (int i = 0; i < 2; i++) {
-        assert_int_equal(keep(c, &near[i]), 0);
-        deja_result_done(&near[i]);
-    }
-    deja_hash_hex(&near[0].key, hex);
-    assert_int_equal(deja_cache_find(c, hex, &e, NULL), 0);
-    assert_string_equal(e->label, "one");
-    deja_entry_free(e);
-    hex[31] = 0;
-    assert_int_equal(deja_cache_find(c, hex, &e, &err), DEJA_EINVAL);
-    hex[3] = 0;
-    assert_int_equal(deja_cache_find(c, hex, &e, &err), DEJA_EINVAL);
-    assert_int_equal(deja_cache_find(c, "zzzzz", &e, &err), DEJA_EINVAL);
-    hex[0] = hex[0] == '0' ? '1' : '0';
-    hex[3] = '0', hex[4] = 0;
-    assert_int_equal(deja_cache_find(c, hex, &e, &err), DEJA_ENOTFOUND);
-    deja_cache_close(c);
-}
-
-static int count_blobs(const char *cache)
-{
-    int n = 0;
-    for (int i = 0; i < 256; i++) {
-        char path[300];
-        snprintf(path, sizeof path, "%s/blobs/%02x", cache, (unsigned)i);
-        DIR *dir = opendir(path);
-        for (struct dirent *e; dir && (e = readdir(dir));)
-            n += e->d_name[0] != '.';
-        if (dir)
-            closedir(dir);
-    }
-    return n;
-}
-
-static void test_cache__clear_removes_rows_and_blobs(void **state)
-{
-    (void)state;
-    deja_cache *c = open_cache("cache"), *other = open_cache("cache");
-    char *data = big(1);
-    deja_result r = result_of("big", "");
-    r.out = (deja_bytes){.data = data, .len = BIG_BYTES, .fd = -1};
-    assert_int_equal(keep(c, &r), 0);
-    deja_result_done(&r);
-    store(c, "small", "s");
-    write_file("cache/blobs/stranger", "x", 1, 0600);
-    deja_entry *e = look(other, "big");
-    int fd = deja_cache_open_stored(other, &e->out, NULL);
-    assert_true(fd >= 0);
-    deja_cache_numbers n;
-    assert_int_equal(deja_cache_stats(c, &n, NULL), 0);
-    assert_int_equal(n.entries, 2);
-    assert_int_equal(n.blobs, 1);
-    assert_int_equal(n.blob_bytes, BIG_BYTES);
-    uint64_t entries = 0;
-    assert_int_equal(deja_cache_clear(c, &entries, NULL), 0);
-    assert_int_equal(entries, 2);
-    assert_int_equal(count_blobs("cache"), 0);
-    assert_int_equal(access("cache/blobs/stranger", F_OK), 0);
-    assert_int_equal(deja_cache_stats(other, &n, NULL), 0);
-    assert_int_equal(n.entries + n.row_bytes + n.blobs + n.blob_bytes, 0);
-    assert_null(look(other, "small"));
-    /* what was open stays readable, what comes later is kept */
-    char first;
-    assert_int_equal(pread(fd, &first, 1, 0), 1);
-    assert_int_equal(first, data[0]);
-    assert_int_equal(deja_cache_open_stored(other, &e->out, NULL), DEJA_ENOTFOUND);
-    store(other, "later", "l");
-    close(fd);
-    deja_entry_free(e);
-    deja_free(data);
-    deja_cache_close(c);
-    deja_cache_close(other);
 }
 
 static void test_cache__a_replaced_result_gives_its_blob_back(void **state)
@@ -383,11 +218,6 @@ int main(void)
         CASE(test_cache__open_makes_a_private_folder_with_its_marks),
         CASE(test_cache__what_was_stored_is_found_after_reopening),
         CASE(test_cache__storing_again_replaces),
-        CASE(test_cache__another_encoding_under_the_same_key_is_a_miss),
-        CASE(test_cache__many_keys_are_looked_up_together),
-        CASE(test_cache__a_listing_is_newest_first_and_stops_when_told),
-        CASE(test_cache__an_entry_is_found_by_the_beginning_of_its_key),
-        CASE(test_cache__clear_removes_rows_and_blobs),
         CASE(test_cache__a_replaced_result_gives_its_blob_back),
         CASE(test_cache__a_removed_folder_is_made_again_by_the_next_result),
         CASE(test_cache__renewing_without_a_connection_opens_one),

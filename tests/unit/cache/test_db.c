@@ -1,56 +1,12 @@
 /*
  * The database: opened only when it is ours and current, rows and references counted by transaction.
  */
-#include "db.h"
+#include "db_fixture.h"
 #include "entry.h"
-#include "repair.h"
-
-#include "store_fixture.h"
-
-#include "scratch.h"
 
 #include <deja/file.h>
 #include <grp.h>
 #include <sys/wait.h>
-
-static db *open_db(void)
-{
-    db *d = NULL;
-    deja_error err;
-    assert_int_equal(db_make("db", 0, &err), 0);
-    if (db_open(&d, "db", 0, &err))
-        fail_msg("%s", err.text);
-    return d;
-}
-
-static deja_hash hash(uint8_t n)
-{
-    return (deja_hash){{n, 1}};
-}
-
-static void put(db *d, uint8_t key, const char *record, const db_blob *blobs, size_t n)
-{
-    db_put_args row = {.key = hash(key),
-                       .record = record,
-                       .len = strlen(record),
-                       .cost_ns = 10,
-                       .created_ns = 20,
-                       .blobs = blobs,
-                       .blob_count = n};
-    assert_int_equal(db_put(d, &row, NULL), 0);
-}
-
-static void assert_row(db *d, uint8_t key, const char *record)
-{
-    deja_hash h = hash(key);
-    db_row row;
-    assert_int_equal(db_find(d, &h, &row, NULL), record ? 1 : 0);
-    if (record) {
-        assert_int_equal(row.len, strlen(record));
-        assert_memory_equal(row.record, record, row.len);
-    }
-    db_find_done(d);
-}
 
 static void patch(const char *path, off_t at, const void *bytes, size_t len)
 {
@@ -317,103 +273,6 @@ static void test_db__tables_of_somebody_else_are_corruption(void **state)
     db_close(d);
 }
 
-/* Columns have no checksum: what they say may be nonsense. */
-static void test_db__totals_that_overflow_can_be_repaired(void **state)
-{
-    (void)state;
-    db *d = open_db();
-    deja_cache_numbers n;
-    for (uint8_t i = 1; i <= 2; i++) {
-        assert_int_equal(db_write_begin(d, NULL), 0);
-        deja_buffer record = {0};
-        deja_entry e = {.key = hash(i), .label = "l", .encoding = "e", .encoding_len = 1};
-        entry_encode(&record, &e);
-        db_put_args row = {.key = e.key, .record = record.data, .len = record.len, .cost_ns = INT64_MAX};
-        assert_int_equal(db_put(d, &row, NULL), 0);
-        assert_int_equal(db_commit(d, NULL), 0);
-        deja_buffer_done(&record);
-    }
-    assert_int_equal(repair_rows(d, NULL), 0);
-    assert_int_equal(db_totals(d, &n, NULL), 0);
-    assert_int_equal(n.entries, 2);
-    assert_true(n.saved_ns_per_hit > 0);
-    db_close(d);
-}
-
-/* Swaps two keys where they lie in the pages of the index, or flips a bit of a record: what SQLite itself
- * does not see. */
-static void test_db__disorder_in_an_index_is_seen_and_repaired(void **state)
-{
-    (void)state;
-    db *d = open_db();
-    assert_int_equal(db_check(d, NULL), 1);
-    assert_int_equal(db_write_begin(d, NULL), 0);
-    for (uint8_t i = 1; i <= 9; i++) {
-        deja_buffer record = {0};
-        deja_entry e = {.key = hash(i), .label = "l", .encoding = "e", .encoding_len = 1};
-        entry_encode(&record, &e);
-        db_put_args row = {.key = e.key, .record = record.data, .len = record.len};
-        assert_int_equal(db_put(d, &row, NULL), 0);
-        deja_buffer_done(&record);
-    }
-    assert_int_equal(db_commit(d, NULL), 0);
-    assert_int_equal(db_checkpoint(d, 1, NULL), 0);
-    assert_int_equal(db_check(d, NULL), 1);
-    db_close(d);
-
-    deja_buffer file = {0};
-    assert_int_equal(deja_file_load(AT_FDCWD, "db", 1 << 20, &file, NULL), 0);
-    deja_hash two = hash(2), eight = hash(8);
-    int swapped = 0;
-    for (size_t at = 2 * 4096; at < 3 * 4096; at++) { /* the root page of the index */
-        int is_two = !memcmp(file.data + at, &two, 16), is_eight = !memcmp(file.data + at, &eight, 16);
-        if (is_two || is_eight) {
-            memcpy(file.data + at, is_two ? &eight : &two, 16);
-            swapped++;
-        }
-    }
-    assert_int_equal(swapped, 2);
-    write_file("db", file.data, file.len, 0600);
-    deja_buffer_done(&file);
-
-    d = NULL;
-    db_row row;
-    assert_int_equal(db_open(&d, "db", 0, NULL), 0);
-    assert_int_equal(db_check(d, NULL), 0);
-    assert_int_equal(repair_rows(d, NULL), 0);
-    assert_int_equal(db_check(d, NULL), 1);
-    for (uint8_t i = 1; i <= 9; i++) {
-        deja_hash h = hash(i);
-        entry_head head;
-        assert_int_equal(db_find(d, &h, &row, NULL), 1);
-        assert_int_equal(entry_look(row.record, row.len, &h, &head), 0);
-        db_find_done(d);
-    }
-    db_close(d);
-}
-
-static void test_db__repair_removes_damaged_rows_only(void **state)
-{
-    (void)state;
-    db *d = open_db();
-    deja_cache_numbers n;
-    deja_buffer record = {0};
-    deja_entry e = {.key = hash(1), .label = "l", .encoding = "e", .encoding_len = 1};
-    entry_encode(&record, &e);
-    db_put_args good = {.key = e.key, .record = record.data, .len = record.len};
-    assert_int_equal(db_write_begin(d, NULL), 0);
-    assert_int_equal(db_put(d, &good, NULL), 0);
-    put(d, 2, "no record", NULL, 0);
-    assert_int_equal(db_commit(d, NULL), 0);
-    assert_int_equal(repair_rows(d, NULL), 0);
-    assert_row(d, 2, NULL);
-    assert_int_equal(db_totals(d, &n, NULL), 0);
-    assert_int_equal(n.entries, 1);
-    assert_int_equal(n.row_bytes, record.len);
-    deja_buffer_done(&record);
-    db_close(d);
-}
-
 static void test_db__knows_that_its_file_was_moved(void **state)
 {
     (void)state;
@@ -599,9 +458,6 @@ int main(void)
         CASE(test_db__a_missing_table_is_corruption),
         CASE(test_db__a_statement_that_fails_is_no_damage),
         CASE(test_db__tables_of_somebody_else_are_corruption),
-        CASE(test_db__totals_that_overflow_can_be_repaired),
-        CASE(test_db__disorder_in_an_index_is_seen_and_repaired),
-        CASE(test_db__repair_removes_damaged_rows_only),
         CASE(test_db__knows_that_its_file_was_moved),
         CASE(test_db__rollback_journal_leaves_no_wal),
         CASE(test_db__is_read_where_nothing_can_be_written),

@@ -1,0 +1,263 @@
+/* lookup.c: keys asked for, entries listed and found by the beginning of their key. */
+#include "db.h"
+#include "failing_alloc.h"
+#include "state.h"
+#include "store_fixture.h"
+
+#include "scratch.h"
+
+static void test_lookup__another_encoding_under_the_same_key_is_a_miss(void **state)
+{
+    (void)state;
+    deja_cache *c = open_cache("cache");
+    store(c, "one", "first");
+    deja_lookup l = {.key = key_of("one"), .encoding = "eno", .encoding_len = 3};
+    assert_int_equal(deja_cache_lookup(c, &l, 1, NULL), 0);
+    assert_null(l.entry);
+    l.encoding_len = 0;
+    assert_int_equal(deja_cache_lookup(c, &l, 1, NULL), 0);
+    assert_null(l.entry);
+    assert_warning(c, NULL);
+    deja_cache_close(c);
+}
+
+static void test_lookup__many_keys_are_looked_up_together(void **state)
+{
+    (void)state;
+    char names[300][16];
+    deja_lookup l[300];
+    deja_cache *c = open_cache("cache");
+    for (int i = 0; i < 300; i++) {
+        snprintf(names[i], sizeof names[i], "k%d", i);
+        if (i % 3)
+            store(c, names[i], names[i]);
+        l[i] = (deja_lookup){.key = key_of(names[i]), .encoding = names[i], .encoding_len = strlen(names[i])};
+    }
+    assert_int_equal(deja_cache_lookup(c, l, 300, NULL), 0);
+    for (int i = 0; i < 300; i++) {
+        if (i % 3)
+            assert_out(l[i].entry, names[i]);
+        else
+            assert_null(l[i].entry);
+        deja_entry_free(l[i].entry);
+    }
+    assert_int_equal(deja_cache_lookup(c, l, 0, NULL), 0);
+    deja_cache_close(c);
+}
+
+typedef struct listing {
+    char labels[1024];
+    int count, stop_after;
+} listing;
+
+static int list_one(void *context, const deja_listed *entry)
+{
+    listing *l = context;
+    assert_true(entry->bytes > 0);
+    if (l->count < 100)
+        snprintf(l->labels + strlen(l->labels), sizeof l->labels - strlen(l->labels), "%s ", entry->label);
+    return ++l->count == l->stop_after ? 7 : 0;
+}
+
+static void test_lookup__a_listing_is_newest_first_and_stops_when_told(void **state)
+{
+    (void)state;
+    deja_cache *c = open_cache("cache");
+    store(c, "one", "");
+    store(c, "two", "");
+    store(c, "three", "");
+    store(c, "two", "again");
+    listing all = {0}, first = {.stop_after = 1};
+    assert_int_equal(deja_cache_list(c, list_one, &all, NULL), 0);
+    assert_string_equal(all.labels, "two three one ");
+    assert_int_equal(deja_cache_list(c, list_one, &first, NULL), 7);
+    assert_string_equal(first.labels, "two ");
+    for (int i = 0; i < 600; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "n%d", i);
+        deja_result r = result_of(name, "");
+        assert_int_equal(keep(c, &r), 0);
+        deja_result_done(&r);
+    }
+    all = (listing){0};
+    assert_int_equal(deja_cache_list(c, list_one, &all, NULL), 0);
+    assert_int_equal(all.count, 603);
+    deja_cache_close(c);
+}
+
+static void test_lookup__an_entry_is_found_by_the_beginning_of_its_key(void **state)
+{
+    (void)state;
+    char hex[DEJA_HASH_HEX];
+    deja_cache *c = open_cache("cache");
+    deja_error err;
+    deja_entry *e = NULL;
+    deja_result near[2] = {result_of("one", "x"), result_of("two", "y")};
+    near[1].key = near[0].key;
+    near[1].key.byte[15] ^= 1;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(keep(c, &near[i]), 0);
+        deja_result_done(&near[i]);
+    }
+    deja_hash_hex(&near[0].key, hex);
+    assert_int_equal(deja_cache_find(c, hex, &e, NULL), 0);
+    assert_string_equal(e->label, "one");
+    deja_entry_free(e);
+    hex[31] = 0;
+    assert_int_equal(deja_cache_find(c, hex, &e, &err), DEJA_EINVAL);
+    hex[3] = 0;
+    assert_int_equal(deja_cache_find(c, hex, &e, &err), DEJA_EINVAL);
+    assert_int_equal(deja_cache_find(c, "zzzzz", &e, &err), DEJA_EINVAL);
+    hex[0] = hex[0] == '0' ? '1' : '0';
+    hex[3] = '0', hex[4] = 0;
+    assert_int_equal(deja_cache_find(c, hex, &e, &err), DEJA_ENOTFOUND);
+    deja_cache_close(c);
+}
+
+/* Puts a record that is none under the key of `encoding`. */
+static void damage(const char *encoding)
+{
+    struct db *d = NULL;
+    assert_int_equal(db_open(&d, "cache/db", 0, NULL), 0);
+    assert_int_equal(db_write_begin(d, NULL), 0);
+    db_put_args row = {.key = key_of(encoding), .record = "no record", .len = 9};
+    assert_int_equal(db_put(d, &row, NULL), 0);
+    assert_int_equal(db_commit(d, NULL), 0);
+    db_close(d);
+}
+
+/* Each way of asking goes on without it, says so once, and leaves the repair to the next commit. */
+static void test_lookup__a_damaged_row_is_missing(void **state)
+{
+    (void)state;
+    deja_cache *c = open_cache("cache");
+    char hex[DEJA_HASH_HEX];
+    deja_hash key = key_of("two");
+    deja_error err = {0};
+    deja_entry *found = NULL;
+    store(c, "one", "1");
+    store(c, "two", "2");
+    damage("two");
+    assert_null(look(c, "two"));
+    assert_int_equal(atomic_load(&c->suspect), 1);
+    assert_warning(c, "was damaged: it counts as missing");
+    deja_entry *e = look(c, "one");
+    assert_out(e, "1");
+    deja_entry_free(e);
+    listing all = {0};
+    assert_int_equal(deja_cache_list(c, list_one, &all, NULL), 0);
+    assert_string_equal(all.labels, "one ");
+    deja_hash_hex(&key, hex);
+    assert_int_equal(deja_cache_find(c, hex, &found, &err), DEJA_ENOTFOUND);
+    assert_string_equal(err.text, "the entry is damaged");
+    assert_null(found);
+    assert_warning(c, NULL); /* of each kind there is one */
+    deja_cache_close(c);
+}
+
+static void test_lookup__totals_are_those_of_all_entries(void **state)
+{
+    (void)state;
+    deja_cache *c = open_cache("cache"), *other = open_cache("cache");
+    deja_cache_numbers n;
+    assert_int_equal(deja_cache_stats(c, &n, NULL), 0);
+    assert_int_equal(n.entries + n.row_bytes + n.blobs + n.blob_bytes, 0);
+    store(other, "one", "1");
+    store(other, "two", "22");
+    assert_int_equal(deja_cache_stats(c, &n, NULL), 0);
+    assert_int_equal(n.entries, 2);
+    assert_int_equal(n.saved_ns_per_hit, 2000);
+    assert_true(n.row_bytes > 6);
+    deja_cache_close(other);
+    deja_cache_close(c);
+}
+
+/* Another process moved the database aside and began anew: asking one by one finds out after a while, asking
+ * for several at once. */
+static void test_lookup__a_database_that_was_replaced_is_noticed(void **state)
+{
+    (void)state;
+    deja_cache *c = open_cache("cache");
+    store(c, "old", "1");
+    deja_cache_close(c);
+    for (size_t count = 1; count <= 2; count++) {
+        c = open_cache("cache");
+        deja_lookup l[2];
+        for (int i = 0; i < 2; i++)
+            l[i] = (deja_lookup){.key = key_of("new"), .encoding = "new", .encoding_len = 3};
+        assert_int_equal(deja_cache_lookup(c, l, 1, NULL), 0);
+        assert_null(l[0].entry);
+        assert_int_equal(unlink("cache/db"), 0);
+        unlink("cache/db-wal");
+        unlink("cache/db-shm");
+        deja_cache *other = open_cache("cache");
+        store(other, "new", "2");
+        deja_cache_close(other);
+        size_t asked = 0;
+        do {
+            assert_int_equal(deja_cache_lookup(c, l, count, NULL), 0);
+            asked++;
+        } while (!l[0].entry && asked < 64);
+        assert_out(l[0].entry, "2");
+        assert_true(count == 1 || asked == 1);
+        for (size_t i = 0; i < count; i++)
+            deja_entry_free(l[i].entry);
+        assert_null(look(c, "old"));
+        deja_cache_close(c);
+        c = open_cache("cache");
+        assert_int_equal(deja_cache_clear(c, NULL, NULL), 0);
+        deja_cache_close(c);
+    }
+}
+
+/* What was found before stays the caller's; nothing else is written. */
+static void test_lookup__lack_of_memory_is_an_error_and_no_miss(void **state)
+{
+    (void)state;
+    deja_cache *c = open_cache("cache");
+    char hex[DEJA_HASH_HEX];
+    deja_hash key = key_of("one");
+    deja_error err = {0};
+    store(c, "one", "1");
+    store(c, "two", "2");
+    deja_hash_hex(&key, hex);
+    for (long n = 1, hits = 1; hits; n++) {
+        deja_lookup l[2] = {{.key = key, .encoding = "one", .encoding_len = 3},
+                            {.key = key_of("two"), .encoding = "two", .encoding_len = 3}};
+        deja_entry *found = NULL;
+        listing all = {0};
+        failing_alloc_at(n);
+        int looked = deja_cache_lookup(c, l, 2, &err);
+        int listed = deja_cache_list(c, list_one, &all, &err);
+        int one = deja_cache_find(c, hex, &found, &err);
+        hits = failing_alloc_hits;
+        failing_alloc_at(0);
+        assert_int_equal(looked == 0 && listed == 0 && one == 0, !hits);
+        assert_true(looked == 0 || looked == DEJA_ENOMEM);
+        assert_true(listed == 0 || listed == DEJA_ENOMEM);
+        assert_true(one == 0 || one == DEJA_ENOMEM);
+        assert_int_equal(l[0].entry && l[1].entry, looked == 0);
+        assert_int_equal(found != NULL, one == 0);
+        deja_entry_free(l[0].entry);
+        deja_entry_free(l[1].entry);
+        deja_entry_free(found);
+    }
+    assert_warning(c, NULL);
+    deja_cache_close(c);
+}
+
+int main(void)
+{
+#define CASE(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
+    const struct CMUnitTest tests[] = {
+        CASE(test_lookup__another_encoding_under_the_same_key_is_a_miss),
+        CASE(test_lookup__many_keys_are_looked_up_together),
+        CASE(test_lookup__a_listing_is_newest_first_and_stops_when_told),
+        CASE(test_lookup__an_entry_is_found_by_the_beginning_of_its_key),
+        CASE(test_lookup__a_damaged_row_is_missing),
+        CASE(test_lookup__totals_are_those_of_all_entries),
+        CASE(test_lookup__a_database_that_was_replaced_is_noticed),
+        CASE(test_lookup__lack_of_memory_is_an_error_and_no_miss),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

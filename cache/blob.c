@@ -68,11 +68,11 @@ static uint64_t mark_of(const struct stat *st)
 /* Damage is the code for everything that reading the file again would not mend: a bad sector is as good as a
  * wrong byte. */
 static int read_whole(deja_cache *c, int fd, const struct stat *st, const deja_content *content,
-                      const char *path, deja_error *err)
+                      const char *path, const deja_stop *stop, deja_error *err)
 {
     deja_content found = {.kind = DEJA_CONTENT_FILE, .size = content->size};
     int64_t began = statmem_now_ns(c->statmem);
-    int r = digest_fd(fd, content->size, &found.hash, err);
+    int r = digest_fd(fd, content->size, &found.hash, stop, err);
     if (r == DEJA_EIO || r == DEJA_ECHANGED)
         return deja_fail(err, DEJA_ECORRUPT, "blob '%s' cannot be read", path);
     if (r)
@@ -84,7 +84,7 @@ static int read_whole(deja_cache *c, int fd, const struct stat *st, const deja_c
 }
 
 static int check_open(deja_cache *c, int fd, const deja_content *content, const char *path,
-                      uint64_t *ret_seen, deja_error *err)
+                      uint64_t *ret_seen, const deja_stop *stop, deja_error *err)
 {
     struct stat st;
     deja_content known;
@@ -95,7 +95,7 @@ static int check_open(deja_cache *c, int fd, const deja_content *content, const 
         return deja_fail(err, DEJA_ECORRUPT, "blob '%s' has the wrong length", path);
     if (statmem_find(c->statmem, &st, &known, NULL) && is_same(&known, content))
         return 0;
-    return read_whole(c, fd, &st, content, path, err);
+    return read_whole(c, fd, &st, content, path, stop, err);
 }
 
 /* What stands in the place of a blob and cannot be opened (a link, a socket, a file without permissions in a
@@ -112,20 +112,21 @@ static int fail_to_open(const char *path, deja_error *err)
 
 /* As open_checked, without a warning. */
 static int open_sound(deja_cache *c, const deja_content *content, const char *path, uint64_t *ret_seen,
-                      deja_error *err)
+                      const deja_stop *stop, deja_error *err)
 {
     DEJA_AUTO_CLOSE int fd = open_blob(&c->folder, path);
     if (fd < 0)
         return fail_to_open(path, err);
-    int r = check_open(c, fd, content, path, ret_seen, err);
+    int r = check_open(c, fd, content, path, ret_seen, stop, err);
     return r ? r : deja_take_fd(fd);
 }
 
-static int open_checked(deja_cache *c, const deja_content *content, uint64_t *ret_seen, deja_error *err)
+static int open_checked(deja_cache *c, const deja_content *content, uint64_t *ret_seen, const deja_stop *stop,
+                        deja_error *err)
 {
     char path[BLOB_PATH];
     blob_path(&content->hash, path);
-    int fd = open_sound(c, content, path, ret_seen, err);
+    int fd = open_sound(c, content, path, ret_seen, stop, err);
     if (fd == DEJA_ECORRUPT)
         cache_warn(c, CACHE_WARN_BLOB, "'%s/%s' is damaged: what it holds will be made again", c->folder.path,
                    path);
@@ -210,7 +211,7 @@ static int publish(deja_cache *c, int fd, const deja_content *content, deja_erro
     uint64_t seen;
     blob_path(&content->hash, path);
     for (int i = 0; i < TRIES; i++) {
-        DEJA_AUTO_CLOSE int there = open_sound(c, content, path, &seen, err);
+        DEJA_AUTO_CLOSE int there = open_sound(c, content, path, &seen, NULL, err);
         if (there >= 0) {
             /* Its maker may not have come to that yet. */
             int r = settle_folder(c, &content->hash, path, err);
@@ -279,7 +280,7 @@ int blob_present(const struct folder *f, const deja_hash *hash, uint64_t size)
 int blob_open(deja_cache *c, const deja_content *content, deja_error *err)
 {
     uint64_t seen;
-    return open_checked(c, content, &seen, err);
+    return open_checked(c, content, &seen, NULL, err);
 }
 
 int blob_remembered(deja_cache *c, const deja_content *content, uint64_t *ret_seen)
@@ -301,7 +302,7 @@ int blob_check(deja_cache *c, const deja_content *content, uint64_t *ret_seen, d
     uint64_t unused;
     if (blob_remembered(c, content, ret_seen))
         return 0;
-    DEJA_AUTO_CLOSE int fd = open_checked(c, content, ret_seen ? ret_seen : &unused, err);
+    DEJA_AUTO_CLOSE int fd = open_checked(c, content, ret_seen ? ret_seen : &unused, &c->stop_all, err);
     return fd < 0 ? fd : 0;
 }
 
@@ -323,10 +324,10 @@ int blob_copy(deja_cache *c, const deja_content *content, int to, const char *pa
 {
     struct stat st;
     uint64_t seen;
-    DEJA_AUTO_CLOSE int fd = open_checked(c, content, &seen, err);
+    DEJA_AUTO_CLOSE int fd = open_checked(c, content, &seen, &c->stop_all, err);
     if (fd < 0)
         return fd;
-    int r = deja_file_copy(fd, to, content->size, path, err);
+    int r = deja_file_copy_until(&c->stop_all, fd, to, content->size, path, err);
     if (r && r != DEJA_ECHANGED)
         return r;
     if (r || fstat(fd, &st) || mark_of(&st) != seen)

@@ -25,7 +25,7 @@ int blob_present(const struct folder *f, const deja_hash *hash, uint64_t size);
 int blob_open(deja_cache *c, const deja_content *content, deja_error *err);
 
 /* As blob_open without the descriptor; cheap when the blob was checked before. `ret_seen` (may be NULL) gets
-   a mark of the file that was found sound. */
+   a mark of the file that was found sound. DEJA_ECANCELED when all is canceled. */
 int blob_check(deja_cache *c, const deja_content *content, uint64_t *ret_seen, deja_error *err);
 
 /* 1 when the blob is there and known to be sound, from one stat call; 0 when it would have to be opened. */
@@ -35,7 +35,7 @@ int blob_remembered(deja_cache *c, const deja_content *content, uint64_t *ret_se
    replaced or written to. Any thread. */
 int blob_open_seen(deja_cache *c, const deja_content *content, uint64_t seen, deja_error *err);
 
-/* The content into a file, whose `path` is for messages. As blob_open, and DEJA_ENOTFOUND when the blob
+/* The content into a file, whose `path` is for messages. As blob_check, and DEJA_ENOTFOUND when the blob
    changed or went meanwhile: what was copied is not hashed, so it is to be what was checked. Any thread. */
 int blob_copy(deja_cache *c, const deja_content *content, int to, const char *path, deja_error *err);
 

@@ -278,6 +278,17 @@ void deja_cache_hurry(deja_cache *c)
     writer_hurry(c->writer, 1);
 }
 
+int cache_go_on(const deja_cache *c, deja_error *err)
+{
+    return deja_stop_wished(&c->stop_all) ? deja_fail(err, DEJA_ECANCELED, "canceled") : 0;
+}
+
+void deja_cache_cancel(deja_cache *c, unsigned what)
+{
+    deja_stop_set(&c->stop_digests, what >= DEJA_CANCEL_DIGESTS);
+    deja_stop_set(&c->stop_all, what >= DEJA_CANCEL_ALL);
+}
+
 int deja_cache_stage(deja_cache *c, deja_error *err)
 {
     return blob_stage(&c->folder, err);

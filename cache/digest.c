@@ -74,7 +74,7 @@ static int stat_open(int fd, struct stat *st)
  * Hashes in this thread, up to the end of the file or `limit` bytes. The first read may be all: `expected` is
  * the size that stat gave, and a file of that length needs no second look for its end. 0 or errno.
  */
-static int hash_alone(int fd, uint64_t expected, uint64_t limit, deja_content *ret)
+static int hash_alone(int fd, uint64_t expected, uint64_t limit, deja_content *ret, const deja_stop *stop)
 {
     unsigned char buffer[BUFFER_BYTES];
     deja_hasher *hasher = NULL;
@@ -82,6 +82,10 @@ static int hash_alone(int fd, uint64_t expected, uint64_t limit, deja_content *r
     int sys_errno = 0;
     for (;;) {
         size_t want = limit - size < sizeof buffer ? (size_t)(limit - size) : sizeof buffer;
+        if (deja_stop_wished(stop)) {
+            sys_errno = ECANCELED;
+            break;
+        }
         ssize_t n = deja_file_read_at(fd, buffer, want, size);
         if (n < 0)
             sys_errno = errno;
@@ -114,7 +118,7 @@ static int errno_of(const deja_error *e)
 }
 
 /* One reading of a regular file. 0, EAGAIN when it changed under us, or another errno. */
-static int read_once(statmem *m, int fd, deja_digest_item *item)
+static int read_once(statmem *m, int fd, deja_digest_item *item, const deja_stop *stop)
 {
     struct stat before, after;
     int sys_errno = stat_open(fd, &before);
@@ -126,9 +130,9 @@ static int read_once(statmem *m, int fd, deja_digest_item *item)
     deja_content content = {.kind = DEJA_CONTENT_FILE, .size = (uint64_t)before.st_size};
     if (content.size >= READAHEAD_WORTH_BYTES) {
         deja_error e;
-        sys_errno = digest_fd(fd, content.size, &content.hash, &e) < 0 ? errno_of(&e) : 0;
+        sys_errno = digest_fd(fd, content.size, &content.hash, stop, &e) < 0 ? errno_of(&e) : 0;
     } else {
-        sys_errno = hash_alone(fd, content.size, UINT64_MAX, &content);
+        sys_errno = hash_alone(fd, content.size, UINT64_MAX, &content, stop);
     }
     if (!sys_errno)
         sys_errno = stat_open(fd, &after);
@@ -154,13 +158,13 @@ static int open_item(int root_fd, const deja_digest_item *item)
     return fd;
 }
 
-static int read_file(statmem *m, int root_fd, deja_digest_item *item)
+static int read_file(statmem *m, int root_fd, deja_digest_item *item, const deja_stop *stop)
 {
     DEJA_AUTO_CLOSE int fd = open_item(root_fd, item);
     if (fd < 0)
         /* It was a plain file a moment ago. */
         return errno == ELOOP || errno == ENXIO ? EAGAIN : errno;
-    return read_once(m, fd, item);
+    return read_once(m, fd, item, stop);
 }
 
 /* A link's text does not change in its life: a new text is a new inode. */
@@ -205,9 +209,17 @@ static uint64_t waiting_bytes(const deja_digest *d)
 
 static void digest_all(deja_cache *c, deja_digest *d)
 {
-    for (size_t i = 0; i < d->count; i++)
-        if (d->items[i].sys_errno == EINPROGRESS)
-            digest_item(c->statmem, d->root_fd, &d->items[i]);
+    for (size_t i = 0; i < d->count; i++) {
+        if (d->items[i].sys_errno != EINPROGRESS)
+            continue;
+        if (deja_stop_wished(&c->stop_digests))
+            fail_item(&d->items[i], ECANCELED);
+        else
+            digest_item(c->statmem, d->root_fd, &d->items[i], &c->stop_digests);
+        if (d->items[i].sys_errno == ECANCELED)
+            d->step.status =
+                deja_fail(&d->step.error, DEJA_ECANCELED, "hash '%s': canceled", d->items[i].path);
+    }
 }
 
 static void digest_work(deja_cache *c, deja_step *step)
@@ -219,14 +231,16 @@ static void digest_work(deja_cache *c, deja_step *step)
     steps_finish(c->steps, step);
 }
 
-void digest_item(statmem *m, int root_fd, deja_digest_item *item)
+void digest_item(statmem *m, int root_fd, deja_digest_item *item, const deja_stop *stop)
 {
     int sys_errno = EAGAIN;
     for (int i = 0; i < ATTEMPTS && sys_errno == EAGAIN; i++) {
         struct stat st;
         if (answer(m, root_fd, item, &st))
             return;
-        sys_errno = S_ISLNK(st.st_mode) ? read_link(m, root_fd, item, &st) : read_file(m, root_fd, item);
+        sys_errno = deja_stop_wished(stop) ? ECANCELED
+                    : S_ISLNK(st.st_mode)  ? read_link(m, root_fd, item, &st)
+                                           : read_file(m, root_fd, item, stop);
     }
     if (sys_errno)
         fail_item(item, sys_errno);
@@ -242,13 +256,13 @@ int digest_remembered(statmem *m, int root_fd, deja_digest_item *item, uint64_t 
     return 0;
 }
 
-int digest_fd(int fd, uint64_t len, deja_hash *ret, deja_error *err)
+int digest_fd(int fd, uint64_t len, deja_hash *ret, const deja_stop *stop, deja_error *err)
 {
     if (len >= READAHEAD_WORTH_BYTES) {
         deja_hasher *hasher = deja_hasher_new();
         if (!hasher)
             return deja_fail(err, DEJA_ENOMEM, "hash a large file: out of memory");
-        int code = readahead_hash(fd, len, hasher, err);
+        int code = readahead_hash(fd, len, hasher, stop, err);
         if (code == 0)
             *ret = deja_hasher_result(hasher);
         deja_hasher_free(hasher);
@@ -256,7 +270,7 @@ int digest_fd(int fd, uint64_t len, deja_hash *ret, deja_error *err)
             return code;
     }
     deja_content content;
-    int sys_errno = hash_alone(fd, len, len, &content);
+    int sys_errno = hash_alone(fd, len, len, &content, stop);
     if (sys_errno) {
         errno = sys_errno;
         return deja_fail_errno(err, "hash a file: read");

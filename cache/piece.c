@@ -59,7 +59,7 @@ static int take_stage(deja_cache *c, int fd, uint64_t len, piece *p, deja_stored
 {
     p->fd = fd;
     *ret = (deja_stored){.content = {.kind = DEJA_CONTENT_FILE, .size = len}, .where = DEJA_STORED_BLOB};
-    return in_cache(c, digest_fd(fd, len, &ret->content.hash, err), err);
+    return in_cache(c, digest_fd(fd, len, &ret->content.hash, &c->stop_all, err), err);
 }
 
 static int take_copy(deja_cache *c, int from, uint64_t len, piece *p, deja_stored *ret, deja_error *err)
@@ -70,7 +70,7 @@ static int take_copy(deja_cache *c, int from, uint64_t len, piece *p, deja_store
     DEJA_AUTO_CLOSE int stage = blob_stage(&c->folder, err);
     if (stage < 0)
         return stage;
-    int r = in_cache(c, deja_file_copy(from, stage, len, "blobs", err), err);
+    int r = in_cache(c, deja_file_copy_until(&c->stop_all, from, stage, len, "blobs", err), err);
     return r ? r : take_stage(c, deja_take_fd(stage), len, p, ret, err);
 }
 

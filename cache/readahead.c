@@ -26,6 +26,7 @@ typedef struct readahead {
     pthread_mutex_t mutex;
     pthread_cond_t wake;
     unsigned char *ring;
+    const deja_stop *stop; /* looked at by the caller's thread; the helper ends with it */
 } readahead;
 
 static void pause_briefly(void)
@@ -133,6 +134,10 @@ static int hash_all(readahead *r, deja_hasher *hasher, unsigned char *own)
     int code = 0;
     for (uint64_t at = 0; at < r->count && code == 0; at++) {
         const unsigned char *from = own;
+        if (deja_stop_wished(r->stop)) {
+            errno = ECANCELED;
+            return DEJA_ECANCELED;
+        }
         if (ahead != at) {
             if (claim_it(r, at)) {
                 code = read_chunk(r, at, own);
@@ -176,12 +181,13 @@ static int start(pthread_t *ret, readahead *r)
     return !failed;
 }
 
-int readahead_hash(int fd, uint64_t len, deja_hasher *hasher, deja_error *err)
+int readahead_hash(int fd, uint64_t len, deja_hasher *hasher, const deja_stop *stop, deja_error *err)
 {
     DEJA_AUTO_FREE unsigned char *chunks = deja_realloc(NULL, (RING + 2) * (size_t)CHUNK_BYTES);
     if (!chunks)
         return deja_fail(err, DEJA_ENOMEM, "hash a large file: out of memory");
-    readahead r = {.fd = fd, .len = len, .count = (len + CHUNK_BYTES - 1) / CHUNK_BYTES, .ring = chunks};
+    readahead r = {
+        .fd = fd, .len = len, .count = (len + CHUNK_BYTES - 1) / CHUNK_BYTES, .ring = chunks, .stop = stop};
     /* With default attributes these two allocate nothing and cannot fail (pthread_mutex_init(3)). */
     (void)pthread_mutex_init(&r.mutex, NULL);
     (void)pthread_cond_init(&r.wake, NULL);

@@ -11,13 +11,14 @@
  * pread(2) just ends early.
  */
 #include <deja/hash.h>
+#include <deja/stop.h>
 
 /* From this size on a second thread is worth its start: one thread alone takes 150 us for 4 MB in the page
  * cache. */
 #define READAHEAD_WORTH_BYTES (4 * 1024 * 1024)
 
-/* Adds `len` bytes of the file, from offset 0, to `hasher`. DEJA_ECHANGED when the file ends early; others as
- * errno says. */
-int readahead_hash(int fd, uint64_t len, deja_hasher *hasher, deja_error *err);
+/* Adds `len` bytes of the file, from offset 0, to `hasher`. DEJA_ECHANGED when the file ends early,
+ * DEJA_ECANCELED when `stop` (may be NULL) is wished; others as errno says. */
+int readahead_hash(int fd, uint64_t len, deja_hasher *hasher, const deja_stop *stop, deja_error *err);
 
 #endif

@@ -31,7 +31,7 @@ static int is_same(const deja_content *a, const deja_content *b)
 static int read_and_compare(deja_cache *c, const deja_restore *r, const deja_output *o, deja_error *err)
 {
     deja_digest_item item = {.path = o->path, .flags = DEJA_DIGEST_NO_FOLLOW};
-    digest_item(c->statmem, r->root_fd, &item);
+    digest_item(c->statmem, r->root_fd, &item, &c->stop_all);
     if (!item.sys_errno)
         return is_same(&item.content, &o->stored.content) ? SAME : DIFFERS;
     /* One that we may not read, or that does not hold still, can be replaced all the same. */
@@ -125,9 +125,13 @@ static int check_contents(deja_cache *c, deja_restore *r, deja_error *err)
 static int put_in_place(deja_cache *c, const deja_restore *r, deja_error *err)
 {
     int code = 0;
-    for (size_t i = 0; !code && i < r->entry->output_count; i++)
-        if (is_to_be_made(r, i))
+    for (size_t i = 0; !code && i < r->entry->output_count; i++) {
+        if (!is_to_be_made(r, i))
+            continue;
+        code = cache_go_on(c, err);
+        if (!code)
             code = spot_put(c, r->root_fd, &r->entry->outputs[i], err);
+    }
     return code;
 }
 

@@ -22,7 +22,7 @@ static int only_looks(const deja_result *r)
 }
 
 /* Nothing is kept: the hash of standard output is all that is asked for. */
-static int look_at_bytes(const deja_bytes *bytes, deja_content *ret, deja_error *err)
+static int look_at_bytes(deja_cache *c, const deja_bytes *bytes, deja_content *ret, deja_error *err)
 {
     struct stat st;
     ret->kind = DEJA_CONTENT_FILE;
@@ -34,7 +34,7 @@ static int look_at_bytes(const deja_bytes *bytes, deja_content *ret, deja_error 
     if (fstat(bytes->fd, &st))
         return deja_fail_errno(err, "look at the output of the job");
     ret->size = (uint64_t)st.st_size;
-    return digest_fd(bytes->fd, ret->size, &ret->hash, err);
+    return digest_fd(bytes->fd, ret->size, &ret->hash, &c->stop_all, err);
 }
 
 static int stat_output(const deja_result *r, const deja_output *o, struct stat *st, deja_error *err)
@@ -85,7 +85,7 @@ static int look_at_output(deja_cache *c, const deja_result *r, deja_output *o, c
     struct stat after;
     deja_digest_item item = {.path = o->path, .flags = DEJA_DIGEST_NO_FOLLOW};
     int64_t began = statmem_now_ns(c->statmem);
-    digest_item(c->statmem, r->root_fd, &item);
+    digest_item(c->statmem, r->root_fd, &item, &c->stop_all);
     if (item.sys_errno) {
         errno = item.sys_errno;
         return deja_fail_errno(err, "read output '%s'", o->path);
@@ -120,8 +120,8 @@ static int is_changed(const deja_digest_item *was, const deja_digest_item *is)
 }
 
 /* Finds the first input that is not as it was. 1 all were looked at, 0 one would have to be read and may not
- * (`tiny`). */
-static int check_inputs(deja_cache *c, deja_result *r, int tiny)
+ * (`tiny`), or DEJA_ECANCELED. */
+static int check_inputs(deja_cache *c, deja_result *r, int tiny, deja_error *err)
 {
     r->changed_input = NULL;
     for (size_t i = 0; i < r->input_count && !r->changed_input; i++) {
@@ -129,7 +129,9 @@ static int check_inputs(deja_cache *c, deja_result *r, int tiny)
         if (!digest_remembered(c->statmem, r->root_fd, &item, NULL)) {
             if (tiny)
                 return 0;
-            digest_item(c->statmem, r->root_fd, &item);
+            digest_item(c->statmem, r->root_fd, &item, &c->stop_all);
+            if (item.sys_errno == ECANCELED)
+                return deja_fail(err, DEJA_ECANCELED, "look at '%s' again: canceled", item.path);
         }
         if (is_changed(&r->inputs[i], &item))
             r->changed_input = r->inputs[i].path;
@@ -143,12 +145,15 @@ static int seal(deja_cache *c, deja_result *r, deja_error *err)
 {
     struct deja_pending *p = r->pending;
     int code = 0;
-    for (size_t i = 0; !code && i < r->output_count; i++)
-        code = seal_output(c, r, &r->outputs[i], &p->pieces[i + 2], err);
+    for (size_t i = 0; !code && i < r->output_count; i++) {
+        code = cache_go_on(c, err);
+        if (!code)
+            code = seal_output(c, r, &r->outputs[i], &p->pieces[i + 2], err);
+    }
     if (code)
         return code;
     if (r->flags & DEJA_RESULT_NO_KEEP)
-        return look_at_bytes(&r->out, &r->out_content, err);
+        return look_at_bytes(c, &r->out, &r->out_content, err);
     code = piece_take_bytes(c, &r->out, "standard output", &p->pieces[0], &p->out, err);
     r->out_content = p->out.content;
     return code ? code : piece_take_bytes(c, &r->err, "standard error", &p->pieces[1], &p->err, err);
@@ -184,8 +189,8 @@ static void seal_step(deja_cache *c, deja_step *step)
         return;
     int64_t began = c->trace ? deja_monotonic_ns(NULL) : 0;
     step->status = seal(c, r, &step->error);
-    if (!step->status)
-        (void)check_inputs(c, r, 0);
+    if (!step->status && check_inputs(c, r, 0, &step->error) < 0)
+        step->status = step->error.code;
     if (c->trace)
         deja_trace_region(c->trace, "seal", r->label, began);
     steps_finish(c->steps, step);
@@ -222,7 +227,7 @@ int deja_result_seal_begin(deja_cache *c, deja_result *r)
         return 1;
     }
     if (is_tiny_bytes(c, &r->out) && is_tiny_bytes(c, &r->err) && is_tiny_output(c, r) &&
-        r->input_count <= TINY_INPUTS && check_inputs(c, r, 1)) {
+        r->input_count <= TINY_INPUTS && check_inputs(c, r, 1, NULL)) {
         r->step.status = seal(c, r, &r->step.error);
         return 1;
     }

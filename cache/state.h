@@ -10,6 +10,7 @@
 #include "statmem.h"
 #include "step.h"
 #include <deja/cache.h>
+#include <deja/stop.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -35,9 +36,11 @@ struct deja_cache {
     uint32_t inline_bytes;
     const deja_clock *clock;
     deja_trace *trace;
-    atomic_uint replaced; /* counts how often this process found the database to be another file */
-    unsigned db_replaced; /* that count when `db` was opened */
-    unsigned lookups;     /* calls so far */
+    deja_stop stop_digests; /* of digest steps */
+    deja_stop stop_all;     /* of seals and restores; never looked at on behalf of a commit */
+    atomic_uint replaced;   /* counts how often this process found the database to be another file */
+    unsigned db_replaced;   /* that count when `db` was opened */
+    unsigned lookups;       /* calls so far */
     _Atomic uint64_t lasting_folders[4]; /* bit per folder of blobs: its name is known to be on the disk */
     atomic_int suspect;                  /* a damaged row was seen: to be repaired before the next commit */
     pthread_mutex_t warning_lock;
@@ -48,6 +51,9 @@ struct deja_cache {
 /* Any thread. Lack of memory drops the warning. */
 void cache_warn(deja_cache *c, cache_warning kind, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* 0, or DEJA_ECANCELED when everything is (deja_cache_cancel). Any thread. */
+int cache_go_on(const deja_cache *c, deja_error *err);
 
 /* A connection to the database of this cache, which is made when it is missing and replaced when its header
    is damaged. Any thread. */

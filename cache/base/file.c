@@ -11,6 +11,8 @@
 
 #define CHUNK      ((size_t)256 << 10) /* bytes moved at once: they stay in a second-level cache */
 #define CALL_LIMIT ((size_t)1 << 30)   /* bytes asked of one call: read(2) moves at most 0x7ffff000 */
+#define KERNEL_CHUNK                                                                                         \
+    ((size_t)64 << 20) /* bytes copied in one call, which nothing ends: a second on a slow disk */
 
 static ssize_t read_some(int fd, void *data, size_t len)
 {
@@ -78,45 +80,60 @@ static int try_clone(int from, int to, uint64_t len)
     return fstat(to, &st) == 0 && (uint64_t)st.st_size == len;
 }
 
-/* Copies in the kernel as far as it goes and returns how far that was; what stopped it will show again below.
- */
-static int copy_in_kernel(int from, int to, uint64_t len, const char *path, uint64_t *ret_done,
-                          deja_error *err)
+typedef struct copying {
+    int from, to;
+    uint64_t len, done;
+    const char *path;
+    const deja_stop *stop;
+} copying;
+
+static int is_stopped(const copying *c, deja_error *err)
 {
-    uint64_t done = 0;
-    while (done < len) {
-        off_t in = (off_t)done, out = (off_t)done;
-        size_t wanted = len - done < CALL_LIMIT ? (size_t)(len - done) : CALL_LIMIT;
-        ssize_t n = copy_file_range(from, &in, to, &out, wanted, 0);
+    return deja_stop_wished(c->stop) ? deja_fail(err, DEJA_ECANCELED, "write '%s': canceled", c->path) : 0;
+}
+
+static size_t next_part(const copying *c, size_t most)
+{
+    return c->len - c->done < most ? (size_t)(c->len - c->done) : most;
+}
+
+/* Copies in the kernel as far as it goes; what stopped it will show again below. */
+static int copy_in_kernel(copying *c, deja_error *err)
+{
+    int r = 0;
+    while (c->done < c->len && !(r = is_stopped(c, err))) {
+        off_t in = (off_t)c->done, out = (off_t)c->done;
+        ssize_t n = copy_file_range(c->from, &in, c->to, &out, next_part(c, KERNEL_CHUNK), 0);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && !is_unsupported(errno))
-            return deja_fail_errno(err, "write '%s'", path);
+            return deja_fail_errno(err, "write '%s'", c->path);
         if (n <= 0)
             break;
-        done += (uint64_t)n;
+        c->done += (uint64_t)n;
     }
-    *ret_done = done;
-    return 0;
+    return r;
 }
 
-static int copy_by_hand(int from, int to, uint64_t done, uint64_t len, const char *path, deja_error *err)
+static int copy_by_hand(copying *c, deja_error *err)
 {
     DEJA_AUTO_FREE char *chunk = deja_realloc(NULL, CHUNK);
     if (!chunk)
-        return deja_fail(err, DEJA_ENOMEM, "write '%s': out of memory", path);
-    while (done < len) {
-        ssize_t n = deja_file_read_at(from, chunk, len - done < CHUNK ? (size_t)(len - done) : CHUNK, done);
+        return deja_fail(err, DEJA_ENOMEM, "write '%s': out of memory", c->path);
+    int r = 0;
+    while (c->done < c->len && !(r = is_stopped(c, err))) {
+        ssize_t n = deja_file_read_at(c->from, chunk, next_part(c, CHUNK), c->done);
         if (n < 0)
-            return deja_fail_errno(err, "write '%s': read what it is copied from", path);
+            return deja_fail_errno(err, "write '%s': read what it is copied from", c->path);
         if (n == 0)
-            return deja_fail(err, DEJA_ECHANGED, "write '%s': what it is copied from became shorter", path);
-        int r = deja_file_write_at(to, chunk, (size_t)n, done, path, err);
+            return deja_fail(err, DEJA_ECHANGED, "write '%s': what it is copied from became shorter",
+                             c->path);
+        r = deja_file_write_at(c->to, chunk, (size_t)n, c->done, c->path, err);
         if (r)
-            return r;
-        done += (uint64_t)n;
+            break;
+        c->done += (uint64_t)n;
     }
-    return 0;
+    return r;
 }
 
 static int same_time(const struct timespec *a, const struct timespec *b)
@@ -216,13 +233,18 @@ int deja_file_load(int dirfd, const char *path, size_t limit, deja_buffer *b, de
     return load_rest(fd, path, limit, hint, b, err);
 }
 
+int deja_file_copy_until(const deja_stop *stop, int from, int to, uint64_t len, const char *path,
+                         deja_error *err)
+{
+    copying c = {.from = from, .to = to, .len = len, .path = path, .stop = stop};
+    int r = is_stopped(&c, err);
+    if (r || (len && try_clone(from, to, len)))
+        return r;
+    r = copy_in_kernel(&c, err);
+    return r || c.done == len ? r : copy_by_hand(&c, err);
+}
+
 int deja_file_copy(int from, int to, uint64_t len, const char *path, deja_error *err)
 {
-    if (len && try_clone(from, to, len))
-        return 0;
-    uint64_t done = 0;
-    int r = copy_in_kernel(from, to, len, path, &done, err);
-    if (r || done == len)
-        return r;
-    return copy_by_hand(from, to, done, len, path, err);
+    return deja_file_copy_until(NULL, from, to, len, path, err);
 }

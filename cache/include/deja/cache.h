@@ -68,6 +68,20 @@ DEJA_API int deja_cache_fd(deja_cache *c);
 /* A finished step, or NULL. */
 DEJA_API deja_step *deja_cache_next(deja_cache *c);
 
+#define DEJA_CANCEL_DIGESTS 1u /* digests end; seals, restores and commits go on */
+#define DEJA_CANCEL_ALL     2u /* digests, seals and restores end; commits go on */
+
+/*
+ * Ends steps that take long, those under way, those that wait and those begun from now on: each looks at its
+ * next chunk (of up to 64 MB), finishes as ever, with DEJA_ECANCELED, and has changed nothing that was not
+ * finished: outputs that a restore had put in place stay, no output is there in part, nothing wrong is
+ * remembered. A step that does not come to reading or copying any more finishes as if nothing had been said.
+ * What a seal that was canceled holds is dropped by deja_result_done; it cannot be committed.
+ * `what` is one of the above; 0 takes it back for steps begun afterwards. Any thread or signal handler may
+ * call.
+ */
+DEJA_API void deja_cache_cancel(deja_cache *c, unsigned what);
+
 /* Nothing more is about to come: waiting commits need not wait for company. */
 DEJA_API void deja_cache_hurry(deja_cache *c);
 
@@ -94,7 +108,8 @@ typedef struct deja_digest {
 } deja_digest;
 
 /* 1 finished at once (all remembered, or all small), 0 later. Trouble with single paths is in the items, not
- * in the step. */
+ * in the step. status after: 0, or DEJA_ECANCELED (deja_cache_cancel); then items that were not read have
+ * sys_errno ECANCELED, and the others are good. */
 DEJA_API int deja_digest_begin(deja_cache *c, deja_digest *d);
 
 /* ---- results ---- */

@@ -2,6 +2,7 @@
 #include "failing_alloc.h"
 #include "file_fixture.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
 
@@ -170,6 +171,44 @@ static void test_file__copy_by_hand(void **state)
     failing_alloc_at(0);
 }
 
+typedef struct endless {
+    deja_stop stop;
+    int code;
+} endless;
+
+static void *copy_endlessly(void *context)
+{
+    endless *e = context;
+    DEJA_AUTO_CLOSE int from = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+    DEJA_AUTO_CLOSE int to = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    e->code = deja_file_copy_until(&e->stop, from, to, INT64_MAX, "to", NULL);
+    return NULL;
+}
+
+static void test_file__copy_ends_when_it_is_wished(void **state)
+{
+    (void)state;
+    write_file("from", "12345", 5);
+    DEJA_AUTO_CLOSE int from = open("from", O_RDONLY | O_CLOEXEC);
+    DEJA_AUTO_CLOSE int to = open("to", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    deja_stop stop = {0};
+    deja_error err;
+    assert_int_equal(deja_file_copy_until(&stop, from, to, 5, "to", &err), 0);
+    assert_content("to", "12345");
+    deja_stop_set(&stop, 1);
+    assert_int_equal(ftruncate(to, 0), 0);
+    assert_int_equal(deja_file_copy_until(&stop, from, to, 5, "to", &err), DEJA_ECANCELED);
+    assert_string_equal(err.text, "write 'to': canceled");
+    assert_content("to", "");
+
+    endless e = {.code = 0};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, copy_endlessly, &e), 0);
+    deja_stop_set(&e.stop, 1);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(e.code, DEJA_ECANCELED);
+}
+
 static void test_file__at_an_offset(void **state)
 {
     (void)state;
@@ -221,6 +260,7 @@ int main(void)
         scratch_test(test_file__copy),
         scratch_test(test_file__copy_notices_a_shorter_file),
         scratch_test(test_file__copy_by_hand),
+        scratch_test(test_file__copy_ends_when_it_is_wished),
         scratch_test(test_file__at_an_offset),
         scratch_test(test_file__is_the_same_until_it_changes),
     };

@@ -84,7 +84,7 @@ static deja_digest_item digest_path(statmem *m, const char *path, uint32_t flags
 {
     deja_digest_item item = {.path = path, .flags = flags, .sys_errno = -1};
     item.content.kind = 99;
-    digest_item(m, AT_FDCWD, &item);
+    digest_item(m, AT_FDCWD, &item, NULL);
     return item;
 }
 
@@ -118,7 +118,7 @@ static void test_digest__is_right_at_every_size(void **state)
         assert_content(&item, DEJA_CONTENT_FILE, bytes, sizes[i]);
         DEJA_AUTO_CLOSE int fd = open("f", O_RDONLY | O_CLOEXEC);
         deja_hash hash;
-        assert_int_equal(digest_fd(fd, sizes[i], &hash, NULL), 0);
+        assert_int_equal(digest_fd(fd, sizes[i], &hash, NULL, NULL), 0);
         assert_memory_equal(&hash, &item.content.hash, sizeof hash);
         assert_int_equal(lseek(fd, 0, SEEK_CUR), 0);
     }
@@ -135,10 +135,10 @@ static void test_digest__hashes_a_part_or_says_that_it_ended_early(void **state)
         DEJA_AUTO_CLOSE int fd = open("f", O_RDONLY | O_CLOEXEC);
         deja_hash hash, want = deja_hash_bytes(bytes, sizes[i] / 2);
         deja_error err;
-        assert_int_equal(digest_fd(fd, sizes[i] / 2, &hash, NULL), 0);
+        assert_int_equal(digest_fd(fd, sizes[i] / 2, &hash, NULL, NULL), 0);
         assert_memory_equal(&hash, &want, sizeof hash);
-        assert_int_equal(digest_fd(fd, sizes[i] + 1, &hash, &err), DEJA_ECHANGED);
-        assert_int_equal(digest_fd(fd, sizes[i] + 3 * BIG, &hash, &err), DEJA_ECHANGED);
+        assert_int_equal(digest_fd(fd, sizes[i] + 1, &hash, NULL, &err), DEJA_ECHANGED);
+        assert_int_equal(digest_fd(fd, sizes[i] + 3 * BIG, &hash, NULL, &err), DEJA_ECHANGED);
     }
 }
 
@@ -150,10 +150,10 @@ static void test_digest__errors_of_reading_are_reported(void **state)
     DEJA_AUTO_CLOSE int fd = open("f", O_WRONLY | O_CLOEXEC);
     deja_hash hash;
     deja_error err = {0};
-    assert_int_equal(digest_fd(fd, 100, &hash, &err), DEJA_EIO);
+    assert_int_equal(digest_fd(fd, 100, &hash, NULL, &err), DEJA_EIO);
     assert_int_equal(err.sys_errno, EBADF);
     err.sys_errno = 0;
-    assert_int_equal(digest_fd(fd, 2 * BIG, &hash, &err), DEJA_EIO);
+    assert_int_equal(digest_fd(fd, 2 * BIG, &hash, NULL, &err), DEJA_EIO);
     assert_int_equal(err.sys_errno, EBADF);
 }
 
@@ -249,7 +249,7 @@ static void test_digest__paths_begin_at_the_root(void **state)
     make_file("folder/f", "inside", 6);
     DEJA_AUTO_CLOSE int root = open("folder", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     deja_digest_item item = {.path = "f"};
-    digest_item(c.statmem, root, &item);
+    digest_item(c.statmem, root, &item, NULL);
     assert_content(&item, DEJA_CONTENT_FILE, "inside", 6);
     close_cache(&c);
 }

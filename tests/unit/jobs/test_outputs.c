@@ -12,14 +12,14 @@ static void test_outputs__old_ones_go_and_folders_come(void **state)
     job j = render(b, "a", 0);
     deja_error err;
     write_file("old", "old");
-    assert_int_equal(outputs_prepare(&j, &err), 0);
+    assert_int_equal(outputs_prepare(&j, NULL, 0, &err), 0);
     assert_null(read_file("old"));
     assert_int_equal(outputs_check(&j, &err), DEJA_ENOTFOUND);
     assert_string_equal(err.text, "it did not make its output 'new/er/one'");
     write_file("new/er/one", "1");
     mkdir("old", 0700);
     assert_int_equal(outputs_check(&j, &err), DEJA_ETYPE);
-    assert_int_equal(outputs_prepare(&j, &err), DEJA_EEXIST);
+    assert_int_equal(outputs_prepare(&j, NULL, 0, &err), DEJA_EEXIST);
     assert_non_null(strstr(err.text, "folder of this name is in the way"));
     rmdir("old");
     write_file("old", "2");
@@ -181,7 +181,7 @@ static void test_outputs__links_are_themselves(void **state)
     mkdir("d", 0700);
     assert_int_equal(symlink("../target", "d/link") | symlink("nowhere", "dangling"), 0);
     assert_int_equal(outputs_check(&j, &err), 0);
-    assert_int_equal(outputs_prepare(&j, &err), 0);
+    assert_int_equal(outputs_prepare(&j, NULL, 0, &err), 0);
     assert_int_equal(unlink("d/link"), -1);
     assert_int_equal(unlink("dangling"), -1);
     assert_int_equal(symlink("../target", "d/link"), 0);

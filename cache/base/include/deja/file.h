@@ -5,6 +5,7 @@
  * relative paths begin: a directory's descriptor or AT_FDCWD. Any thread may call.
  */
 #include <deja/buffer.h>
+#include <deja/stop.h>
 #include <stdint.h>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -62,6 +63,10 @@ DEJA_API int deja_file_link(int fd, int dirfd, const char *path, deja_error *err
  * ended early. `path` is that of `to`, for the message.
  */
 DEJA_API int deja_file_copy(int from, int to, uint64_t len, const char *path, deja_error *err);
+
+/* As deja_file_copy, in parts of 64 MB at most: DEJA_ECANCELED when it is wished between two of them. */
+DEJA_API int deja_file_copy_until(const deja_stop *stop, int from, int to, uint64_t len, const char *path,
+                                  deja_error *err);
 
 /*
  * Lexical normalisation (no file system access): "a//b/./c/../d" -> "a/b/d", "../x" stays, "" -> ".", a

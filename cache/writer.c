@@ -55,12 +55,14 @@ static int keep_blobs(writer *w, const writer_item *item, deja_error *err)
     return 0;
 }
 
+/* An item whose blobs cannot be kept fails alone: nothing of it is in the transaction yet. What SQLite does
+ * not take is trouble of the database (how large a row may be was looked at before), and of the group. */
 static int put_all(writer *w, writer_item *group, deja_error *err)
 {
     int r = db_write_begin(w->db, err);
     for (writer_item *item = group; !r && item; item = item->next) {
-        r = keep_blobs(w, item, err);
-        if (!r)
+        item->step->status = keep_blobs(w, item, &item->step->error);
+        if (!item->step->status)
             r = db_put(w->db, &item->put, err);
     }
     if (!r)
@@ -165,9 +167,10 @@ static void commit_group(writer *w, writer_item *group)
         writer_item *item = group;
         group = item->next; /* a finished step belongs to its owner again */
         deja_step *step = item->step;
-        step->status = r;
-        if (r)
+        if (r) {
+            step->status = r;
             step->error = error;
+        }
         steps_finish(w->cache->steps, step);
     }
     tidy(w);

@@ -192,6 +192,63 @@ static void test_writer__a_blob_that_went_before_the_commit_is_published_again(v
     deja_cache_close(c);
 }
 
+/* What stands in the place of its blob, and cannot be removed, is trouble of one result only. */
+static void test_writer__a_result_whose_blob_cannot_be_kept_fails_alone(void **state)
+{
+    (void)state;
+    enum { N = 4, BAD = 2 };
+    static const char *const names[N] = {"first", "one", "bad", "two"};
+    deja_cache *c = open_cache("cache");
+    char *data = big(1), *other = big(2), path[80], hex[DEJA_HASH_HEX];
+    deja_hash hash = deja_hash_bytes(data, BIG_BYTES);
+    deja_hash_hex(&hash, hex);
+    snprintf(path, sizeof path, "cache/blobs/%.2s/%s", hex, hex + 2);
+    deja_result r[N];
+    for (int i = 0; i < N; i++) {
+        r[i] = result_of(names[i], names[i]);
+        if (i >= BAD)
+            r[i].out = (deja_bytes){i == BAD ? data : other, BIG_BYTES, -1};
+        assert_int_equal(wait_step(c, &r[i].step, deja_result_seal_begin(c, &r[i])), 0);
+    }
+    db *lock = NULL;
+    assert_int_equal(db_open(&lock, "cache/db", 0, NULL), 0);
+    assert_int_equal(db_write_begin(lock, NULL), 0);
+    /* While the writer waits for the lock with the first one, the others gather. */
+    assert_int_equal(deja_result_commit_begin(c, &r[0]), 0);
+    deja_cache_hurry(c);
+    usleep(50000);
+    for (int i = 1; i < N; i++)
+        assert_int_equal(deja_result_commit_begin(c, &r[i]), 0);
+    for (int i = 0; i < 20000 && access(path, F_OK); i++)
+        usleep(1000);
+    assert_int_equal(unlink(path) | mkdir(path, 0700), 0);
+    assert_int_equal(db_commit(lock, NULL), 0);
+    db_close(lock);
+    deja_cache_hurry(c);
+    for (int finished = 0; finished < N;) {
+        struct pollfd p = {.fd = deja_cache_fd(c), .events = POLLIN};
+        assert_true(poll(&p, 1, 20000) == 1 || errno == EINTR);
+        for (deja_step *s; (s = deja_cache_next(c)); finished++)
+            if (s != &r[BAD].step && s->status)
+                fail_msg("commit: %s", s->error.text);
+    }
+    assert_true(r[BAD].step.status < 0);
+    assert_non_null(strstr(r[BAD].step.error.text, "/cache': remove 'blobs/"));
+    for (int i = 0; i < N; i++) {
+        deja_entry *e = look(c, names[i]);
+        assert_int_equal(e != NULL, i != BAD);
+        deja_entry_free(e);
+        deja_result_done(&r[i]);
+    }
+    deja_cache_numbers n;
+    assert_int_equal(deja_cache_stats(c, &n, NULL), 0);
+    assert_int_equal(n.entries, N - 1);
+    assert_int_equal(n.blobs, 1);
+    deja_free(data);
+    deja_free(other);
+    deja_cache_close(c);
+}
+
 static void break_database(void)
 {
     char noise[4096];
@@ -423,6 +480,7 @@ int main(void)
         CASE(test_writer__without_a_hurry_a_result_is_committed_too),
         CASE(test_writer__processes_store_the_same_keys_at_once),
         CASE(test_writer__a_blob_that_went_before_the_commit_is_published_again),
+        CASE(test_writer__a_result_whose_blob_cannot_be_kept_fails_alone),
         CASE(test_writer__a_database_that_breaks_meanwhile_is_replaced),
         CASE(test_writer__who_finds_the_damage_second_moves_nothing),
         CASE(test_writer__clearing_leaves_no_row_without_its_blob),

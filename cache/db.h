@@ -97,11 +97,15 @@ int db_check(db *d, deja_error *err);
 
 /*
  * Repair, in one transaction: the index goes, damaged rows are deleted, the index is made again from what is
- * left (of two rows with one key the newer one) and the totals are counted.
+ * left (of two rows with one key the newer one), references and totals are counted. Blobs to which no row is
+ * left to refer are among those of db_take_unused.
  */
 int db_unindex(db *d, deja_error *err);
 int db_delete_row(db *d, int64_t id, deja_error *err);
 int db_reindex(db *d, deja_error *err);
+
+/* Counts the references to blobs anew, from the rows. For db_reindex, which counts the totals after it. */
+int db_recount_blobs(db *d, deja_error *err);
 
 /* 1 when some row refers to the blob, 0 when none does, negative. */
 int db_blob_used(db *d, const deja_hash *hash, deja_error *err);

@@ -62,16 +62,22 @@ int db_delete_row(db *d, int64_t id, deja_error *err)
 
 int db_reindex(db *d, deja_error *err)
 {
-    return db_execute(
-        d,
-        "DELETE FROM entry WHERE id NOT IN (SELECT max(id) FROM entry GROUP BY key, variant);"
-        "CREATE UNIQUE INDEX entry_key ON entry(key, variant);"
-        /* sum() would fail where a damaged column makes it overflow */
-        "INSERT OR REPLACE INTO totals SELECT 1, count(*), CAST(total(length(record)) AS INTEGER),"
-        " (SELECT count(*) FROM blob WHERE refs>0),"
-        " (SELECT CAST(total(size) AS INTEGER) FROM blob WHERE refs>0),"
-        " CAST(total(cost_ns) AS INTEGER) FROM entry",
-        err, "repair the cache");
+    static const char what[] = "repair the cache";
+    int r = db_execute(d,
+                       "DELETE FROM entry WHERE id NOT IN (SELECT max(id) FROM entry GROUP BY key, variant);"
+                       "CREATE UNIQUE INDEX entry_key ON entry(key, variant)",
+                       err, what);
+    if (!r)
+        r = db_recount_blobs(d, err);
+    return r ? r
+             : db_execute(
+                   d,
+                   /* sum() would fail where a damaged column makes it overflow */
+                   "INSERT OR REPLACE INTO totals SELECT 1, count(*), CAST(total(length(record)) AS INTEGER),"
+                   " (SELECT count(*) FROM blob WHERE refs>0),"
+                   " (SELECT CAST(total(size) AS INTEGER) FROM blob WHERE refs>0),"
+                   " CAST(total(cost_ns) AS INTEGER) FROM entry",
+                   err, what);
 }
 
 int db_shrink(db *d, deja_error *err)

@@ -26,6 +26,8 @@ static const char *const sql[SQL_COUNT] = {
     [SQL_BLOB_UNREFER] = "UPDATE blob SET refs=refs-1 WHERE hash=?1 AND refs>0 RETURNING refs, size",
     [SQL_BLOB_USED] = "SELECT refs FROM blob WHERE hash=?1",
     [SQL_BLOB_FORGET] = "DELETE FROM blob WHERE hash=?1 AND refs=0",
+    [SQL_BLOB_UNUSED] = "SELECT hash FROM blob WHERE refs=0",
+    [SQL_REFERENCES] = "SELECT blobs FROM entry WHERE length(blobs)>0",
     [SQL_ADD_TOTALS] = "UPDATE totals SET entries=max(0,entries+?1), row_bytes=max(0,row_bytes+?2),"
                        " blobs=max(0,blobs+?3), blob_bytes=max(0,blob_bytes+?4), cost_ns=max(0,cost_ns+?5)"
                        " WHERE id=1",

@@ -23,6 +23,8 @@ enum db_sql {
     SQL_BLOB_UNREFER,
     SQL_BLOB_USED,
     SQL_BLOB_FORGET,
+    SQL_BLOB_UNUSED,
+    SQL_REFERENCES,
     SQL_ADD_TOTALS,
     SQL_COUNT
 };

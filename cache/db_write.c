@@ -179,6 +179,52 @@ int db_delete_all(db *d, uint64_t *ret_entries, deja_error *err)
     return r;
 }
 
+/* Of a blob that nobody knew the size is lost with the row that said it. */
+static int refer_all(db *d, const char *hashes, size_t len, deja_error *err)
+{
+    db_blob blob = {.size = 0};
+    int r = 0;
+    for (size_t at = 0; !r && at + sizeof blob.hash.byte <= len; at += sizeof blob.hash.byte) {
+        memcpy(blob.hash.byte, hashes + at, sizeof blob.hash.byte);
+        r = refer(d, &blob, err);
+    }
+    return r;
+}
+
+static int lose_unused(db *d, deja_error *err)
+{
+    sqlite3_stmt *s = NULL;
+    int r = db_prepare(d, SQL_BLOB_UNUSED, &s, err), rc;
+    if (r)
+        return r;
+    while ((rc = sqlite3_step(s)) == SQLITE_ROW)
+        if (sqlite3_column_bytes(s, 0) == (int)sizeof(deja_hash))
+            deja_buffer_add(&d->losing, sqlite3_column_blob(s, 0), sizeof(deja_hash));
+    if (rc != SQLITE_DONE)
+        r = db_fail(d->handle, rc, err, "look for unused blobs");
+    sqlite3_reset(s);
+    return r;
+}
+
+int db_recount_blobs(db *d, deja_error *err)
+{
+    sqlite3_stmt *s = NULL;
+    int r = db_execute(d, "UPDATE blob SET refs=0", err, "count the references"), rc = SQLITE_DONE;
+    if (!r)
+        r = db_prepare(d, SQL_REFERENCES, &s, err);
+    if (r)
+        return r;
+    while (!r && (rc = sqlite3_step(s)) == SQLITE_ROW) {
+        const char *hashes = sqlite3_column_blob(s, 0);
+        r = refer_all(d, hashes, hashes ? (size_t)sqlite3_column_bytes(s, 0) : 0, err);
+    }
+    if (!r && rc != SQLITE_DONE)
+        r = db_fail(d->handle, rc, err, "count the references");
+    sqlite3_reset(s);
+    d->change = (db_counts){0}; /* totals are counted, not added to */
+    return r ? r : lose_unused(d, err);
+}
+
 int db_blob_used(db *d, const deja_hash *hash, deja_error *err)
 {
     sqlite3_stmt *s = NULL;

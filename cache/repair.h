@@ -6,8 +6,8 @@
  */
 #include "db.h"
 
-/* Removes every row whose record is damaged or of another key, makes the index again and rewrites the
- * database. */
+/* Removes every row whose record is damaged or of another key, makes the index again, counts what refers to
+ * which blob, and rewrites the database. */
 int repair_rows(db *d, deja_error *err);
 
 #endif

@@ -49,7 +49,7 @@ static int hash_file(int fd, size_t len, deja_hash *ret, deja_error *err)
 {
     deja_hasher *h = deja_hasher_new();
     assert_non_null(h);
-    int status = readahead_hash(fd, len, h, err);
+    int status = readahead_hash(fd, len, h, NULL, err);
     *ret = deja_hasher_result(h);
     deja_hasher_free(h);
     return status;
@@ -100,7 +100,7 @@ static void test_readahead__adds_to_what_was_hashed(void **state)
     DEJA_AUTO_CLOSE int fd = make_file(bytes + 100, MOST - 100);
     deja_hasher *h = deja_hasher_new();
     deja_hasher_add(h, bytes, 100);
-    assert_int_equal(readahead_hash(fd, MOST - 100, h, NULL), 0);
+    assert_int_equal(readahead_hash(fd, MOST - 100, h, NULL, NULL), 0);
     deja_hash have = deja_hasher_result(h), want = deja_hash_bytes(bytes, MOST);
     assert_true(deja_hash_equal(&have, &want));
     deja_hasher_free(h);
@@ -142,7 +142,7 @@ static void test_readahead__lack_of_memory_reads_nothing(void **state)
     deja_hasher *h = deja_hasher_new();
     deja_error err = {0};
     failing_alloc_at(1);
-    assert_int_equal(readahead_hash(fd, CHUNK, h, &err), DEJA_ENOMEM);
+    assert_int_equal(readahead_hash(fd, CHUNK, h, NULL, &err), DEJA_ENOMEM);
     failing_alloc_at(0);
     deja_hash have = deja_hasher_result(h), want = deja_hash_bytes("", 0);
     assert_true(deja_hash_equal(&have, &want));

@@ -167,13 +167,61 @@ static void test_repair__that_fails_changes_nothing(void **state)
     db_close(d);
 }
 
+static void put_with_blobs(db *d, uint8_t key, const db_blob *blobs, size_t n)
+{
+    deja_buffer record = {0};
+    deja_entry e = {.key = hash(key), .label = "l", .encoding = "e", .encoding_len = 1};
+    entry_encode(&record, &e);
+    db_put_args row = {
+        .key = e.key, .record = record.data, .len = record.len, .blobs = blobs, .blob_count = n};
+    assert_int_equal(db_put(d, &row, NULL), 0);
+    deja_buffer_done(&record);
+}
+
+static void test_repair__counts_references_anew(void **state)
+{
+    (void)state;
+    db *d = open_db();
+    deja_cache_numbers n;
+    deja_buffer unused = {0};
+    const db_blob blobs[] = {{hash(101), 1000}, {hash(102), 200}, {hash(103), 30}};
+    const db_blob twice[] = {blobs[1], blobs[1]};
+    assert_int_equal(db_write_begin(d, NULL), 0);
+    put_with_blobs(d, 1, twice, 2);
+    put(d, 2, "no record", blobs, 2);
+    put(d, 3, "no record either", &blobs[2], 1);
+    put_with_blobs(d, 4, NULL, 0);
+    assert_int_equal(db_commit(d, NULL), 0);
+    assert_int_equal(repair_rows(d, NULL), 0);
+    assert_int_equal(db_totals(d, &n, NULL), 0);
+    assert_int_equal(n.entries, 2);
+    assert_int_equal(n.blobs, 1);
+    assert_int_equal(n.blob_bytes, 200);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(db_blob_used(d, &blobs[i].hash, NULL), i == 1);
+    db_take_unused(d, &unused);
+    assert_int_equal(unused.len, 2 * sizeof(deja_hash));
+    assert_memory_equal(unused.data, &blobs[0].hash, sizeof(deja_hash));
+    assert_memory_equal(unused.data + sizeof(deja_hash), &blobs[2].hash, sizeof(deja_hash));
+    deja_buffer_done(&unused);
+
+    assert_int_equal(db_write_begin(d, NULL), 0); /* both references go with the row */
+    put_with_blobs(d, 1, NULL, 0);
+    assert_int_equal(db_commit(d, NULL), 0);
+    assert_int_equal(db_blob_used(d, &blobs[1].hash, NULL), 0);
+    assert_int_equal(db_totals(d, &n, NULL), 0);
+    assert_int_equal(n.blobs, 0);
+    assert_int_equal(n.blob_bytes, 0);
+    db_close(d);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
     const struct CMUnitTest tests[] = {
         CASE(test_repair__counts_totals_that_overflowed), CASE(test_repair__puts_an_index_in_order),
         CASE(test_repair__removes_damaged_rows_only),     CASE(test_repair__reaches_every_row),
-        CASE(test_repair__that_fails_changes_nothing),
+        CASE(test_repair__that_fails_changes_nothing),    CASE(test_repair__counts_references_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 
 #include "scratch.h"
 
+#include <dirent.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -249,6 +250,77 @@ static void test_writer__a_result_whose_blob_cannot_be_kept_fails_alone(void **s
     deja_cache_close(c);
 }
 
+/* One bit of a record that says this, where it lies in the database file. */
+static void damage_record(const char *text)
+{
+    struct stat st;
+    int fd = open("cache/db", O_RDWR | O_CLOEXEC);
+    assert_int_equal(fstat(fd, &st), 0);
+    char *bytes = deja_calloc(1, (size_t)st.st_size);
+    assert_int_equal(pread(fd, bytes, (size_t)st.st_size, 0), st.st_size);
+    char *at = memmem(bytes, (size_t)st.st_size, text, strlen(text));
+    assert_non_null(at);
+    *at ^= 1;
+    assert_int_equal(pwrite(fd, at, 1, at - bytes), 1);
+    deja_free(bytes);
+    close(fd);
+}
+
+static int count_files(const char *folder)
+{
+    int count = 0;
+    char name[32];
+    for (unsigned n = 0; n < 256; n++) {
+        snprintf(name, sizeof name, "%s/%02x", folder, n);
+        DIR *dir = opendir(name);
+        for (struct dirent *entry; dir && (entry = readdir(dir));)
+            count += entry->d_name[0] != '.';
+        if (dir)
+            closedir(dir);
+    }
+    return count;
+}
+
+static void test_writer__a_repair_removes_the_blobs_of_damaged_rows(void **state)
+{
+    (void)state;
+    deja_cache *c = open_cache("cache");
+    deja_cache_numbers n;
+    static const char *const names[] = {"the sound one", "the damaged one"};
+    for (unsigned i = 0; i < 2; i++) {
+        char *data = big(i);
+        deja_result r = result_of(names[i], "");
+        r.out = (deja_bytes){data, BIG_BYTES, -1};
+        assert_int_equal(keep(c, &r), 0);
+        deja_result_done(&r);
+        deja_free(data);
+    }
+    deja_cache_close(c);
+    db *d = NULL;
+    assert_int_equal(db_open(&d, "cache/db", 0, NULL), 0);
+    assert_int_equal(db_totals(d, &n, NULL), 0); /* what was not read has no WAL yet */
+    assert_int_equal(db_checkpoint(d, 1, NULL), 0);
+    db_close(d);
+    damage_record(names[1]);
+    assert_int_equal(count_files("cache/blobs"), 2);
+    c = open_cache("cache");
+    assert_null(look(c, names[1]));
+    assert_warning(c, "was damaged");
+    store(c, "three", "third");
+    store(c, "four", "fourth"); /* once more: blobs go after the commit is acknowledged */
+    assert_int_equal(count_files("cache/blobs"), 1);
+    assert_int_equal(deja_cache_stats(c, &n, NULL), 0);
+    assert_int_equal(n.entries, 3);
+    assert_int_equal(n.blobs, 1);
+    assert_int_equal(n.blob_bytes, BIG_BYTES);
+    deja_entry *e = look(c, names[0]);
+    int fd = deja_cache_open_stored(c, &e->out, NULL);
+    assert_true(fd >= 0);
+    close(fd);
+    deja_entry_free(e);
+    deja_cache_close(c);
+}
+
 static void break_database(void)
 {
     char noise[4096];
@@ -481,6 +553,7 @@ int main(void)
         CASE(test_writer__processes_store_the_same_keys_at_once),
         CASE(test_writer__a_blob_that_went_before_the_commit_is_published_again),
         CASE(test_writer__a_result_whose_blob_cannot_be_kept_fails_alone),
+        CASE(test_writer__a_repair_removes_the_blobs_of_damaged_rows),
         CASE(test_writer__a_database_that_breaks_meanwhile_is_replaced),
         CASE(test_writer__who_finds_the_damage_second_moves_nothing),
         CASE(test_writer__clearing_leaves_no_row_without_its_blob),

@@ -91,7 +91,7 @@ static void settle(run *r, const char *text)
     plan_ready ready;
     deja_hash left = deja_hash_bytes(text ? text : "", text ? strlen(text) : 0);
     assert_int_equal(plan_next(r->flow.plan, &ready), 1);
-    plan_settle(r->flow.plan, ready.def, ready.index, PLAN_LEFT, text ? &left : NULL);
+    plan_settle(r->flow.plan, ready.def, ready.index, PLAN_LEFT, text ? &left : NULL, 0);
 }
 
 static void test_keying__fields_of_a_text_come_in_their_order(void **state)

@@ -40,9 +40,9 @@ static int add_all(outputs_index *x, const batch *b, deja_error *err)
     int status = matrix_count(b->jobs[0].matrix, &count, err);
     for (uint32_t i = 0; status == 0 && i < count; i++) {
         assert_int_equal(job_render(&j, b, &b->jobs[0], i, JOB_ALL, err), 0);
-        status = outputs_check_inputs(&j, err);
+        status = outputs_index_add(x, b, &j, err);
         if (status == 0)
-            status = outputs_index_add(x, b, &j, err);
+            status = outputs_check_inputs(x, &j, err);
     }
     job_done(&j);
     return status;

@@ -30,11 +30,11 @@ static void test_programs__an_answer_holds_until_it_is_forgotten(void **state)
     mkdir("one", 0700);
     mkdir("two", 0700);
     make_program("two/tool", "");
-    assert_string_equal(find(&p, "tool", "one:two", "."), "./two/tool");
+    assert_string_equal(find(&p, "tool", "one:two", "."), "two/tool");
     make_program("one/tool", "");
-    assert_string_equal(find(&p, "tool", "one:two", "."), "./two/tool");
+    assert_string_equal(find(&p, "tool", "one:two", "."), "two/tool");
     programs_forget(&p);
-    assert_string_equal(find(&p, "tool", "one:two", "."), "./one/tool");
+    assert_string_equal(find(&p, "tool", "one:two", "."), "one/tool");
     programs_done(&p);
 }
 
@@ -47,13 +47,13 @@ static void test_programs__another_question_has_another_answer(void **state)
     make_program("one/tool", "");
     make_program("one/tool2", "");
     make_program("one/one/tool", "");
-    assert_string_equal(find(&p, "tool", "one", "."), "./one/tool");
+    assert_string_equal(find(&p, "tool", "one", "."), "one/tool");
     assert_string_equal(find(&p, "tool", "one", "one"), "one/one/tool");
-    assert_string_equal(find(&p, "tool", "one", "."), "./one/tool");
-    assert_string_equal(find(&p, "tool2", "one", "."), "./one/tool2");
-    assert_string_equal(find(&p, "tool", "one", "."), "./one/tool");
-    assert_string_equal(find(&p, "tool", "one/one", "."), "./one/one/tool");
-    assert_string_equal(find(&p, "one/tool", "", "."), "./one/tool");
+    assert_string_equal(find(&p, "tool", "one", "."), "one/tool");
+    assert_string_equal(find(&p, "tool2", "one", "."), "one/tool2");
+    assert_string_equal(find(&p, "tool", "one", "."), "one/tool");
+    assert_string_equal(find(&p, "tool", "one/one", "."), "one/one/tool");
+    assert_string_equal(find(&p, "one/tool", "", "."), "one/tool");
     programs_done(&p);
 }
 
@@ -63,10 +63,10 @@ static void test_programs__what_was_not_found_is_looked_for_again(void **state)
     programs p = {0};
     mkdir("one", 0700);
     make_program("one/other", "");
-    assert_string_equal(find(&p, "other", "one", "."), "./one/other");
+    assert_string_equal(find(&p, "other", "one", "."), "one/other");
     assert_string_equal(find(&p, "tool", "one", "."), "");
     make_program("one/tool", "");
-    assert_string_equal(find(&p, "tool", "one", "."), "./one/tool");
+    assert_string_equal(find(&p, "tool", "one", "."), "one/tool");
     programs_done(&p);
 }
 
@@ -142,19 +142,19 @@ static void test_programs__the_content_that_was_noted_is_recalled(void **state)
         .path = "/bin/x", .stamp = 7, .content = {DEJA_CONTENT_FILE, deja_hash_bytes("x", 1), 1}};
     deja_digest_item later = {.path = "/bin/y", .stamp = 8}, near = {.path = "/bin/xx"};
     assert_int_equal(programs_recall(&p, &have), 0);
-    programs_note(&p, &bad);
+    programs_note(&p, &bad, p.generation);
     assert_int_equal(programs_recall(&p, &have), 0);
-    programs_note(&p, &good);
+    programs_note(&p, &good, p.generation);
     assert_int_equal(programs_recall(&p, &have), 1);
     assert_int_equal(have.stamp, 7);
     assert_int_equal(have.content.size, 1);
     assert_true(deja_hash_equal(&have.content.hash, &good.content.hash));
     assert_int_equal(programs_recall(&p, &near), 0);
-    programs_note(&p, &later);
+    programs_note(&p, &later, p.generation);
     assert_int_equal(programs_recall(&p, &have), 1);
     programs_forget(&p);
     assert_int_equal(programs_recall(&p, &have), 0);
-    programs_note(&p, &later);
+    programs_note(&p, &later, p.generation);
     assert_int_equal(programs_recall(&p, &have), 0);
     have.path = "/bin/y";
     assert_int_equal(programs_recall(&p, &have), 1);
@@ -174,7 +174,7 @@ static void test_programs__lack_of_memory_only_forgets(void **state)
         deja_digest_item have = item;
         failing_alloc_at(n);
         int native = programs_is_native(&p, "tool");
-        programs_note(&p, &item);
+        programs_note(&p, &item, p.generation);
         hits = (int)failing_alloc_hits;
         failing_alloc_at(0);
         assert_int_equal(native, 1);

@@ -93,7 +93,7 @@ static void test_reads__finds_programs_as_execvp_does(void **state)
     chmod("bin/tool", 0700);
     chmod("bin/plain", 0600);
     assert_int_equal(reads_find_program(AT_FDCWD, "tool", "/nonexistent::bin", ".", &found), 1);
-    assert_string_equal(found.data, "./bin/tool");
+    assert_string_equal(found.data, "bin/tool");
     deja_buffer_clear(&found);
     assert_int_equal(reads_find_program(AT_FDCWD, "plain", "bin", ".", &found), 0);
     assert_int_equal(reads_find_program(AT_FDCWD, "dir", "bin", ".", &found), 0);

@@ -13,8 +13,22 @@
 #include <time.h>
 
 #define BUSY_WAIT_NS       (30 * DEJA_S_NS)
+#define HASTY_WAIT_NS      (100 * DEJA_MS_NS) /* a person who presses Ctrl-C does not notice that */
+#define IN_VAIN_NS         (5 * DEJA_S_NS)    /* who was in the way for longer than that stays a while */
 #define BUSY_PAUSE_NS      (DEJA_MS_NS / 4)
 #define BUSY_PAUSE_MOST_NS (10 * DEJA_MS_NS)
+
+static int is_hopeless(db *d, int64_t now)
+{
+    if (!d->hasty)
+        return now - d->busy_since_ns > BUSY_WAIT_NS;
+    if (d->in_vain_ns && now - d->in_vain_ns < IN_VAIN_NS)
+        return 1;
+    if (now - d->busy_since_ns <= HASTY_WAIT_NS)
+        return 0;
+    d->in_vain_ns = now;
+    return 1;
+}
 
 static int busy(void *context, int tries)
 {
@@ -22,7 +36,7 @@ static int busy(void *context, int tries)
     int64_t now = deja_monotonic_ns(NULL);
     if (tries == 0)
         d->busy_since_ns = now;
-    if (now - d->busy_since_ns > BUSY_WAIT_NS)
+    if (is_hopeless(d, now))
         return 0;
     int64_t pause_ns = BUSY_PAUSE_NS << (tries < 6 ? tries : 6);
     struct timespec pause = {.tv_nsec = pause_ns < BUSY_PAUSE_MOST_NS ? pause_ns : BUSY_PAUSE_MOST_NS};
@@ -182,6 +196,11 @@ int db_moved(db *d)
     if (d->frozen.st_ino)
         return is_thawed(d);
     return sqlite3_file_control(d->handle, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && moved;
+}
+
+void db_set_hasty(db *d, int hasty)
+{
+    d->hasty = hasty;
 }
 
 void db_expect_many(db *d)

@@ -3,7 +3,8 @@
 /*
  * The database: rows of kept results, references to blobs, and totals. The files db*.c are the only ones with
  * SQL. A connection belongs to one thread at a time. Errors: DEJA_ECORRUPT when the database is damaged,
- * DEJA_EFULL, DEJA_EBUSY only after half a minute of trying, DEJA_ENOMEM, DEJA_ERESOURCE, DEJA_EIO.
+ * DEJA_EFULL, DEJA_EBUSY only after half a minute of trying
+ * (db_set_hasty), DEJA_ENOMEM, DEJA_ERESOURCE, DEJA_EIO.
  */
 #include <deja/buffer.h>
 #include <deja/cache.h>
@@ -32,6 +33,10 @@ void db_close(db *d);
 
 /* 1 when the file at the path is no longer the one that is open, or must be opened anew to be read. */
 int db_moved(db *d);
+
+/* While set, who waits for others does so for 100 ms at most, and once that was in vain, not at all for some
+ * seconds. */
+void db_set_hasty(db *d, int hasty);
 
 /* Many look-ups are to come: more memory for pages. */
 void db_expect_many(db *d);

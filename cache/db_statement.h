@@ -37,6 +37,8 @@ struct db {
     sqlite3 *handle;
     sqlite3_stmt *statements[SQL_COUNT];
     int64_t busy_since_ns;
+    int64_t in_vain_ns; /* when a hasty call last waited to the end, monotonic; 0 never */
+    int hasty;
     int wal_frames; /* in the WAL, and not yet taken in as far as this connection knows */
     int wal_left;   /* in the WAL, taken in or not */
     int expects_many;

@@ -65,6 +65,22 @@ static int look_all_up(deja_cache *c, deja_lookup *items, size_t count, deja_err
     return r;
 }
 
+/* The caller has signals and jobs to look after: somebody who keeps the database for himself costs it misses.
+ */
+static int look_hastily(deja_cache *c, deja_lookup *items, size_t count, deja_error *err)
+{
+    db_set_hasty(c->db, 1);
+    int r = look_all_up(c, items, count, err);
+    db_set_hasty(c->db, 0);
+    if (r != DEJA_EBUSY)
+        return r;
+    cache_warn(
+        c, CACHE_WARN_BUSY,
+        "the database of the cache '%s' is held by another program: continuing as if nothing were kept",
+        c->folder.path);
+    return 0;
+}
+
 int deja_cache_lookup(deja_cache *c, deja_lookup *items, size_t count, deja_error *err)
 {
     int64_t began = c->trace ? deja_monotonic_ns(NULL) : 0;
@@ -72,7 +88,7 @@ int deja_cache_lookup(deja_cache *c, deja_lookup *items, size_t count, deja_erro
         items[i].entry = NULL;
     int r = cache_ensure_db(c, count > 1 || ++c->lookups % LOOK_EVERY == 0, err);
     if (!r && count)
-        r = look_all_up(c, items, count, err);
+        r = look_hastily(c, items, count, err);
     if (r == DEJA_ECORRUPT)
         r = cache_renew_db(c, &c->db, err); /* what was found before is sound; the rest are misses */
     if (r)

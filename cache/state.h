@@ -23,6 +23,7 @@ typedef enum cache_warning {
     CACHE_WARN_ROW = 1,
     CACHE_WARN_BLOB = 2,
     CACHE_WARN_NETWORK = 3,
+    CACHE_WARN_BUSY = 4,
     CACHE_WARN_COUNT
 } cache_warning;
 

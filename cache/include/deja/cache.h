@@ -161,8 +161,9 @@ typedef struct deja_lookup {
     deja_entry *entry; /* result: NULL is a miss; the caller's, deja_entry_free */
 } deja_lookup;
 
-/* Looks many keys up in one read transaction. A damaged row is a miss and a warning. 0, or negative when
- * nothing could be read. */
+/* Looks many keys up in one read transaction. A damaged row is a miss and a warning; so is a
+ * database that another program keeps to itself for over 100 ms. 0, or negative when nothing could be read.
+ */
 DEJA_API int deja_cache_lookup(deja_cache *c, deja_lookup *items, size_t count, deja_error *err);
 
 /* What happened to an output in a restore. */

@@ -110,6 +110,65 @@ static void test_cache__a_removed_folder_is_made_again_by_the_next_result(void *
     deja_cache_close(c);
 }
 
+/* ---- another program holds the database ---- */
+
+/* From db_statement.h, which brings SQLite's header along: that has one home. */
+int db_execute(db *d, const char *text, deja_error *err, const char *what);
+
+/* That has to be before anybody reads. */
+static db *hold_database(void)
+{
+    db *d = NULL;
+    deja_cache *c = open_cache("cache");
+    store(c, "one", "first");
+    deja_cache_close(c);
+    assert_int_equal(db_open(&d, "cache/db", 0, NULL), 0);
+    assert_int_equal(db_execute(d, "PRAGMA locking_mode=EXCLUSIVE;BEGIN EXCLUSIVE", NULL, "hold"), 0);
+    return d;
+}
+
+/* 10,000 times 100 ms would take longer than a test may. */
+static void test_cache__held_by_another_has_misses_at_once(void **state)
+{
+    (void)state;
+    db *other = hold_database();
+    deja_cache *c = open_cache("cache");
+    deja_lookup two[] = {{.key = key_of("one"), .encoding = "one", .encoding_len = 3},
+                         {.key = key_of("two"), .encoding = "two", .encoding_len = 3}};
+    for (int i = 0; i < 10000; i++)
+        assert_null(look(c, "one"));
+    assert_int_equal(deja_cache_lookup(c, two, 2, NULL), 0);
+    assert_null(two[0].entry);
+    assert_warning(c, "is held by another program");
+    assert_warning(c, NULL);
+    db_close(other);
+    deja_entry *e = look(c, "one");
+    assert_out(e, "first");
+    deja_entry_free(e);
+    assert_warning(c, NULL);
+    deja_cache_close(c);
+}
+
+static void test_cache__held_by_another_is_written_to_afterwards(void **state)
+{
+    (void)state;
+    db *other = hold_database();
+    deja_cache *c = open_cache("cache");
+    assert_null(look(c, "one"));
+    deja_result r = result_of("one", "again");
+    assert_int_equal(deja_result_seal_begin(c, &r), 1);
+    assert_int_equal(deja_result_commit_begin(c, &r), 0);
+    deja_cache_hurry(c);
+    usleep(300000); /* longer than a look-up would wait */
+    db_close(other);
+    assert_int_equal(wait_step(c, &r.step, 0), 0);
+    deja_result_done(&r);
+    deja_entry *e = look(c, "one");
+    assert_out(e, "again");
+    deja_entry_free(e);
+    deja_cache_close(c);
+}
+
 /* The connection may be gone when damage is met again: then there is nothing to move aside. */
 static void test_cache__renewing_without_a_connection_opens_one(void **state)
 {
@@ -215,6 +274,8 @@ int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
     const struct CMUnitTest tests[] = {
+        CASE(test_cache__held_by_another_has_misses_at_once),
+        CASE(test_cache__held_by_another_is_written_to_afterwards),
         CASE(test_cache__open_makes_a_private_folder_with_its_marks),
         CASE(test_cache__what_was_stored_is_found_after_reopening),
         CASE(test_cache__storing_again_replaces),

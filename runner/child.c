@@ -123,20 +123,32 @@ void child_finish(child *c, child_host *host)
         deja_trace_region(host->trace, "job", c->name, c->outcome.start_ns);
 }
 
+/* Somebody else's zombies cannot be told from the living. */
+static int foreign_group_is_gone(child *c)
+{
+    if (kill(-c->pid, 0) < 0)
+        return 1;
+    c->outcome.killed_rest = 1;
+    return 0;
+}
+
 /*
  * Whether nobody is left in the group of an exited job. As the reaper of orphans we wait for its members, who
- * all became our children; else they are somebody else's, and only their existence can be asked for.
+ * all became our children, and see which of them our SIGKILL met alive; else they are somebody else's, and
+ * only their existence can be asked for.
  */
-static int group_is_gone(const child *c, const child_host *host)
+static int group_is_gone(child *c, const child_host *host)
 {
     if (!host->owns_children)
-        return kill(-c->pid, 0) < 0;
+        return foreign_group_is_gone(c);
     for (;;) {
         siginfo_t info = {0};
         if (waitid(P_PGID, (id_t)c->pid, &info, WEXITED | WNOHANG | __WALL) < 0)
             return errno != EINTR;
         if (info.si_pid == 0)
             return 0;
+        if (info.si_code == CLD_KILLED && info.si_status == SIGKILL)
+            c->outcome.killed_rest = 1;
     }
 }
 
@@ -173,12 +185,15 @@ int child_handle(child *c, child_host *host, child_part part, uint32_t events)
 
 int child_look_again(child *c, child_host *host, int64_t now_ns)
 {
-    if (!group_is_gone(c, host) && now_ns < c->give_up_ns) {
+    int gone = group_is_gone(c, host);
+    if (!gone && now_ns < c->give_up_ns) {
         int64_t waited = now_ns - c->outcome.start_ns - c->outcome.wall_ns;
         int64_t pause = waited < first_look_ns ? first_look_ns : waited;
         c->look_at_ns = now_ns + (pause < longest_look_ns ? pause : longest_look_ns);
         return 0;
     }
+    if (!gone)
+        c->outcome.killed_rest = 1; /* killed, but in the kernel's hands */
     c->look_at_ns = 0;
     child_finish(c, host);
     return 1;

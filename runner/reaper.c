@@ -60,11 +60,14 @@ int reaper_open(reaper *r, const warden_board *board, int owns, deja_error *err)
     return mend_action(r, err);
 }
 
+int reaper_is_due(const reaper *r, int64_t now_ns)
+{
+    return r->owns && now_ns >= r->look_at_ns;
+}
+
 /* The zombie of a job hides those behind it until it is handled. */
 void reaper_look(reaper *r, int64_t now_ns)
 {
-    if (!r->owns || now_ns < r->look_at_ns)
-        return;
     r->look_at_ns = now_ns + look_ms * DEJA_MS_NS;
     for (;;) {
         siginfo_t info = {0};

@@ -22,7 +22,10 @@ typedef struct reaper {
 /* `board` is borrowed until reaper_close. */
 int reaper_open(reaper *r, const warden_board *board, int owns, deja_error *err);
 
-/* Reaps orphans that have died by themselves; looks ten times a second at most. */
+/* Whether it is time for reaper_look: ten times a second. */
+int reaper_is_due(const reaper *r, int64_t now_ns);
+
+/* Reaps orphans that have died by themselves. No job is ending whose group has a say in its outcome. */
 void reaper_look(reaper *r, int64_t now_ns);
 
 /* Kills all orphans and strays but `own_warden` (0: none), and waits until they are gone or `deadline_ns` has

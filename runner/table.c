@@ -69,10 +69,22 @@ static void leave_slot(deja_runner *r, child *c)
     table_add_finished(r, c);
 }
 
+/* One whose first process has exited: it waits for the rest of its group, whose zombies are no orphans to
+ * reap, since they tell what the kill met. */
+static int any_is_ending(const deja_runner *r)
+{
+    for (uint32_t i = 0; i < r->slots; i++)
+        if (r->slot[i] && r->slot[i]->exited)
+            return 1;
+    return 0;
+}
+
 static void handle_end(deja_runner *r, child *c)
 {
+    int64_t now = c->outcome.start_ns + c->outcome.wall_ns;
     leave_slot(r, c);
-    reaper_look(&r->reaper, c->outcome.start_ns + c->outcome.wall_ns);
+    if (reaper_is_due(&r->reaper, now) && !any_is_ending(r))
+        reaper_look(&r->reaper, now);
 }
 
 /* Its event's data.ptr is the warden. */

@@ -105,6 +105,13 @@ typedef struct deja_outcome {
      * 0: it ended by itself, even if its outcome was not taken yet when the run was told to end.
      */
     int32_t terminated;
+    /*
+     * 1: others of its group were alive when its first process had ended, and were killed: what they were
+     * writing may be cut, whatever `status` says. Who left the group (setsid) is not counted, one whom the
+     * job itself killed with SIGKILL and did not wait for is. Without `owns_children` so is one that had
+     * ended when its new parent had not waited for it yet.
+     */
+    int32_t killed_rest;
     int64_t pid;      /* of its first process, for messages; gone */
     int64_t start_ns; /* monotonic */
     int64_t wall_ns;

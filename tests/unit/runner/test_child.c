@@ -7,6 +7,7 @@
 #include "failing_alloc.h"
 #include "scratch.h"
 #include "stray.h"
+#include "table.h"
 
 #include <deja/memory.h>
 #include <grp.h>
@@ -184,6 +185,24 @@ static void test_child__output_is_drained_at_the_exit(void **state)
     free(host.scratch);
 }
 
+/* Orphans are looked for at the end of any job, and the killed rest of another one is none. */
+static void test_child__what_was_killed_is_told_of_the_right_job(void **state)
+{
+    (void)state;
+    enum { jobs = 1000, at_once = 8 };
+    static const char *const text[] = {"sleep 1000 & sleep 1000 & sleep 1000 & exit 0", ":"};
+    deja_runner *r = commands_open();
+    for (long started = 0, taken = 0; taken < jobs; taken++) {
+        for (; started < jobs && deja_runner_running(r) < at_once; started++)
+            commands_shell(r, text[started % 2], (void *)(intptr_t)(started % 2));
+        r->reaper.look_at_ns = 0;
+        deja_outcome o = commands_next(r);
+        assert_int_equal(o.killed_rest, o.user == NULL);
+        deja_outcome_done(&o);
+    }
+    deja_runner_close(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -195,6 +214,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_child__a_spool_that_fails_does_not_fail_the_job, scratch_setup,
                                         scratch_teardown),
         cmocka_unit_test_setup_teardown(test_child__a_status_that_the_program_took_is_unknown, scratch_setup,
+                                        scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_child__what_was_killed_is_told_of_the_right_job, scratch_setup,
                                         scratch_teardown),
         cmocka_unit_test_setup_teardown(test_child__output_is_drained_at_the_exit, scratch_setup,
                                         scratch_teardown),

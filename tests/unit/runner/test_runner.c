@@ -292,6 +292,64 @@ static void test_runner__a_background_child_that_writes_is_dead_when_the_job_end
     deja_runner_close(r);
 }
 
+static int killed_rest(deja_runner *r, const char *shell, const char *text)
+{
+    deja_error err = {0};
+    const char *argv[] = {shell, "-c", text, NULL};
+    if (commands_try(r, argv, NULL, &err) < 0)
+        fail_msg("start '%s': %s", text, err.text);
+    deja_outcome o = commands_next(r);
+    int killed = o.killed_rest;
+    assert_int_equal(o.status, 0);
+    deja_outcome_done(&o);
+    return killed;
+}
+
+/* $p has ended, whether somebody has waited for it or not. */
+#define until_dead "while grep -q -s 'State:.[^ZX]' /proc/$p/status; do :; done; exit 0"
+
+static void test_runner__says_whether_the_rest_was_alive_and_killed(void **state)
+{
+    (void)state;
+    enum { times = 30 };
+    static const struct {
+        const char *shell, *text;
+        int killed;
+    } cases[] = {
+        {"/bin/sh", ":", 0},
+        {"/bin/sh", "sleep 1000 & exit 0", 1},
+        {"/bin/sh", "(sleep 1000 & sleep 1000) & exit 0", 1},
+        {"/bin/sh", "(trap '' TERM HUP; sleep 1000; :) & sleep 0.001; exit 0", 1},
+        {"/bin/sh", "(exit 0) & wait", 0},
+        {"/bin/sh", "sleep 0.001 & p=$!; " until_dead, 0},
+        {"/bin/sh", "p=$(sleep 0.001 >/dev/null & echo $!); " until_dead, 0},
+        {"/bin/sh", "seq 1 10000 | sort -r | head -n 1", 0},
+        {"/bin/sh", "sleep 1000 & kill -9 $!; wait $! || exit 0", 0},
+        {"/bin/sh",
+         "setsid sleep 1000 & p=$!; until [ \"$(cut -d ' ' -f 6 /proc/$p/stat)\" = $p ]; do :; done; exit 0",
+         0},
+        {"/bin/bash", "seq 1 30000 > >(gzip -9 >o; sleep 1000)", 1},
+    };
+    deja_runner *r = commands_open();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int k = 0; k < times && access(cases[i].shell, X_OK) == 0; k++)
+            if (killed_rest(r, cases[i].shell, cases[i].text) != cases[i].killed)
+                fail_msg("'%s', run %d: not %d", cases[i].text, k, cases[i].killed);
+    deja_runner_close(r);
+    assert_false(commands_have_children());
+}
+
+/* Nobody waits for it but its new parent, of whom nothing is known. */
+static void test_runner__a_killed_rest_is_told_of_foreign_children_too(void **state)
+{
+    (void)state;
+    deja_runner *r = commands_open_with((deja_runner_options){.owns_children = 0});
+    assert_int_equal(killed_rest(r, "/bin/sh", ":"), 0);
+    assert_int_equal(killed_rest(r, "/bin/sh", "seq 1 10000 | sort -r | head -n 1"), 0);
+    assert_int_equal(killed_rest(r, "/bin/sh", "for i in 1 2 3 4 5 6 7 8; do sleep 1000 & done"), 1);
+    deja_runner_close(r);
+}
+
 static void check_big(deja_runner *r, const char *text, uint64_t total)
 {
     char block[65536];
@@ -650,6 +708,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_runner__a_background_child_with_the_pipe_does_not_delay_the_end,
                                         scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_runner__a_background_child_that_writes_is_dead_when_the_job_ends,
+                                        scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_runner__says_whether_the_rest_was_alive_and_killed,
+                                        scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_runner__a_killed_rest_is_told_of_foreign_children_too,
                                         scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_runner__200_mb_come_back_whole, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_runner__thousands_of_short_jobs_lose_no_byte, scratch_setup,

@@ -36,6 +36,13 @@ void ending_never_ran(active *a, int status, const deja_error *why)
     end_unsuccessful(a, &f->totals.failed, &event);
 }
 
+void ending_interrupted(active *a)
+{
+    flow_event event = active_event(a, FLOW_SKIPPED);
+    event.reason = "interrupted";
+    end_unsuccessful(a, &a->flow->totals.skipped, &event);
+}
+
 void ending_blocked(active *a, const plan_ready *ready)
 {
     flow *f = a->flow;

@@ -8,6 +8,9 @@
 /* It could not be started: `status` is what env(1) would have ended with, or -1. */
 void ending_never_ran(active *a, int status, const deja_error *why);
 
+/* The run is stopped before it was started or answered. */
+void ending_interrupted(active *a);
+
 /* A job that it needs failed, or, in a dry run, would run. */
 void ending_blocked(active *a, const plan_ready *ready);
 

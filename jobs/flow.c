@@ -51,8 +51,12 @@ static void finish_hashing(active *a)
 {
     deja_error err;
     int status = a->digest.step.status;
-    if (a->reads.has_program)
+    if (status >= 0 && a->reads.has_program)
         programs_note(&a->flow->programs, &a->reads.items[0], a->programs_generation);
+    if (status == DEJA_ECANCELED) {
+        ending_interrupted(a);
+        return;
+    }
     if (status < 0)
         err = a->digest.step.error;
     else if ((status = reads_check(&a->reads, &err)) == 0)
@@ -151,6 +155,8 @@ static void advance_hit(active *a)
         return;
     if (state == HIT_HELD) {
         aside_add(a);
+    } else if (state == HIT_CANCELED) {
+        ending_interrupted(a);
     } else if (state == HIT_FAILED) {
         ending_never_ran(a, -1, &a->restore.step.error);
     } else {
@@ -333,12 +339,25 @@ static const batch_job *changed_need(active *a)
     return NULL;
 }
 
+static void finish_unfit(active *a, const deja_buffer *why)
+{
+    active_note(a, deja_buffer_string(why));
+    ending_unfit(a, deja_buffer_string(why));
+}
+
 static void finish_changed_need(active *a, const batch_job *needed)
 {
     DEJA_AUTO_BUFFER deja_buffer text = {0};
     deja_buffer_addf(&text, "outputs of '%s' changed since that ended: its result is not kept", needed->name);
-    active_note(a, deja_buffer_string(&text));
-    ending_unfit(a, deja_buffer_string(&text));
+    finish_unfit(a, &text);
+}
+
+/* What they were writing may be cut. */
+static void finish_killed_rest(active *a)
+{
+    DEJA_AUTO_BUFFER deja_buffer text = {0};
+    deja_buffer_add_string(&text, "what it had left running was ended with it: its result is not kept");
+    finish_unfit(a, &text);
 }
 
 static void finish_changed(active *a)
@@ -352,8 +371,7 @@ static void finish_changed(active *a)
     else
         deja_buffer_add_string(&text,
                                "files came or went among its inputs while it ran: its result is not kept");
-    active_note(a, deja_buffer_string(&text));
-    ending_unfit(a, deja_buffer_string(&text));
+    finish_unfit(a, &text);
 }
 
 /* It was to be kept, but what a needed job left is not known: without a key there is no place for it. */
@@ -383,6 +401,8 @@ static void finish_seal(active *a)
         ending_not_kept(a, r->step.error.text);
     else if (r->flags & DEJA_RESULT_NO_KEEP)
         finish_unkept(a);
+    else if (a->outcome.killed_rest)
+        finish_killed_rest(a);
     else if (a->outcome.out.error || a->outcome.err.error)
         ending_not_kept(a, "its output could not be spooled");
     else if (r->changed_input || !outcome_reads_same(a))
@@ -582,6 +602,8 @@ void flow_signal(flow *f, int sig)
         return;
     }
     f->stopping++;
+    if (f->options.cache)
+        deja_cache_cancel(f->options.cache, f->stopping == 1 ? DEJA_CANCEL_DIGESTS : DEJA_CANCEL_ALL);
     if (f->runner && f->stopping == 1)
         deja_runner_terminate(f->runner, SIGTERM);
     else if (f->runner)

@@ -91,6 +91,8 @@ static hit_state answered(active *a)
 static hit_state finish_restore(active *a)
 {
     int status = a->restore.step.status;
+    if (status == DEJA_ECANCELED)
+        return HIT_CANCELED;
     if (status == DEJA_ENOTFOUND || status == DEJA_ECORRUPT || status == DEJA_ERESOURCE)
         return HIT_MISS;
     if (status < 0)
@@ -102,7 +104,7 @@ static hit_state finish_restore(active *a)
 static hit_state finish_check(active *a)
 {
     if (a->restore.step.status < 0)
-        return HIT_MISS;
+        return a->restore.step.status == DEJA_ECANCELED ? HIT_CANCELED : HIT_MISS;
     if (a->flow->options.dry_run || all_right(a))
         return answered(a);
     if (!a->claimed && !active_claim(a))

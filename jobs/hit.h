@@ -10,6 +10,7 @@ typedef enum hit_state {
     HIT_PENDING,  /* the cache has a step of it in hand: go on when that is finished */
     HIT_ANSWERED, /* checked, outputs in place */
     HIT_MISS,     /* evicted, damaged, no descriptor for it, of a status that counts no more: run the job */
+    HIT_CANCELED, /* the run is to end now */
     HIT_HELD,     /* somebody else has a claim: ask again later */
     HIT_FAILED,   /* the outputs cannot be put in place: a->restore.step.error */
 } hit_state;

@@ -203,7 +203,7 @@ static void test_outputs__refuses_special_files_and_files_as_folders(void **stat
     assert_int_equal(outputs_check(&a, &err), DEJA_ETYPE);
     assert_string_equal(err.text, "its output 'pipe' is neither a file nor a link");
     write_file("f", "");
-    assert_true(outputs_prepare(&below, &err) < 0);
+    assert_true(outputs_prepare(&below, NULL, 0, &err) < 0);
     assert_non_null(strstr(err.text, "f"));
     assert_string_equal(read_file("f"), "");
     job_done(&a);

@@ -92,6 +92,9 @@ static void begin(active *a)
     int status = job_render(&a->job, a->flow->batch, a->job.def, a->job.index, JOB_ALL, &err);
     if (status == 0) {
         launch_find_program(a);
+        status = a->program.failed ? deja_fail(&err, DEJA_ENOMEM, "find its program: out of memory") : 0;
+    }
+    if (status == 0) {
         status = reads_list(&a->reads, &a->job, a->program.len ? a->program.data : NULL, &err);
         weigh(a);
     }

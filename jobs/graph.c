@@ -99,7 +99,8 @@ static void enter(walk *w, uint32_t node)
     w->next[w->depth++] = 0;
 }
 
-/* From `start` until it meets a node of its own path: 1, and the path from that node on. */
+/* From `start` until, with `ret_first`, it meets a node of its own path: 1, and the path from that node on.
+ */
 static int walk_from(walk *w, uint32_t start, uint32_t *ret_first)
 {
     enter(w, start);
@@ -110,7 +111,7 @@ static int walk_from(walk *w, uint32_t start, uint32_t *ret_first)
         if (i == n->need_count) {
             w->state[at] = DONE;
             w->depth--;
-        } else if (w->state[n->needs[i].to] == ON_PATH) {
+        } else if (ret_first && w->state[n->needs[i].to] == ON_PATH) {
             *ret_first = n->needs[i].to;
             return 1;
         } else if (w->state[n->needs[i].to] == UNSEEN) {
@@ -148,10 +149,11 @@ int graph_cycle(const graph *g, uint32_t start, uint32_t **ret_path, size_t *ret
 int graph_waits_for(const graph *g, uint32_t from, uint32_t to)
 {
     walk w;
-    uint32_t first;
     int status = begin(&w, g);
-    if (status == 0 && walk_from(&w, from, &first) >= 0)
+    if (status == 0) {
+        walk_from(&w, from, NULL);
         status = from != to && w.state[to] != UNSEEN;
+    }
     end(&w);
     return status;
 }

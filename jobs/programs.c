@@ -14,12 +14,15 @@ static void add_with_nul(deja_buffer *b, const char *text)
     deja_buffer_add(b, text, strlen(text) + 1);
 }
 
-static void set(deja_buffer *b, const char *data, size_t len)
+/* 0 when out of memory: then nothing is remembered. */
+static int set(deja_buffer *b, const char *data, size_t len)
 {
     deja_buffer_clear(b);
     deja_buffer_add(b, data, len);
-    if (b->failed)
+    int done = !b->failed;
+    if (!done)
         deja_buffer_clear(b);
+    return done;
 }
 
 static int is(const deja_buffer *b, const char *data, size_t len)
@@ -34,13 +37,18 @@ void programs_find(programs *p, int dirfd, const char *word, const char *path, c
     add_with_nul(&question, word);
     add_with_nul(&question, path);
     add_with_nul(&question, cwd);
-    if (!question.failed && !is(&p->question, question.data, question.len)) {
-        if (!reads_find_program(dirfd, word, path, cwd, &answer))
-            return;
-        set(&p->answer, answer.data, answer.len);
-        set(&p->question, question.data, question.len);
+    if (!question.failed && is(&p->question, question.data, question.len)) {
+        deja_buffer_add(ret, p->answer.data, p->answer.len);
+        return;
     }
-    deja_buffer_add(ret, deja_buffer_string(&p->answer), p->answer.len);
+    int found = reads_find_program(dirfd, word, path, cwd, &answer);
+    ret->failed |= answer.failed;
+    if (!found)
+        return;
+    deja_buffer_add(ret, answer.data, answer.len);
+    if (question.failed || !set(&p->answer, answer.data, answer.len) ||
+        !set(&p->question, question.data, question.len))
+        deja_buffer_clear(&p->question);
 }
 
 int programs_is_native(programs *p, const char *file)

@@ -25,8 +25,9 @@ static int open_runs(run_folder *f, deja_error *err)
     const char *folder = f->runs;
     f->runs_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (f->runs_fd < 0 && errno == ENOENT) {
-        if (deja_file_make_dirs(AT_FDCWD, folder, 0700, err))
-            return err->code;
+        int code = deja_file_make_dirs(AT_FDCWD, folder, 0700, err);
+        if (code)
+            return code;
         f->runs_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         ignore_in_git(f->runs_fd);
     }

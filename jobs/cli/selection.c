@@ -61,7 +61,7 @@ int select_jobs(uint8_t **ret, const batch *b, const char *const *words, size_t 
     for (size_t i = 0; i < count; i++) {
         const batch_job *job = find(b, words[i], err);
         if (!job)
-            return err->code;
+            return DEJA_EINVAL;
         if (!selected[job->number])
             stack[depth++] = job->number;
         selected[job->number] = 1;

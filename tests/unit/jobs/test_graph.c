@@ -174,9 +174,25 @@ static void test_graph__any_allocation_may_fail(void **state)
     assert_true(n > 40);
 }
 
+/* The walk meets a cycle first, and goes on behind it. */
+static void test_graph__waits_beside_a_cycle(void **state)
+{
+    (void)state;
+    graph g;
+    assert_int_equal(graph_init(&g, 3), 0);
+    assert_int_equal(graph_add(&g, 0, &(graph_edge){.to = 1}), 1);
+    assert_int_equal(graph_add(&g, 1, &(graph_edge){.to = 0}), 1);
+    assert_int_equal(graph_add(&g, 0, &(graph_edge){.to = 2}), 1);
+    assert_int_equal(graph_waits_for(&g, 0, 2), 1);
+    assert_int_equal(graph_waits_for(&g, 1, 2), 1);
+    assert_int_equal(graph_waits_for(&g, 2, 0), 0);
+    graph_done(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_graph__waits_beside_a_cycle),
         cmocka_unit_test(test_graph__an_edge_is_seen_from_both_sides),
         cmocka_unit_test(test_graph__an_edge_is_there_once),
         cmocka_unit_test(test_graph__of_no_nodes_has_no_cycle),

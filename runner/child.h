@@ -21,6 +21,8 @@ typedef struct child_host {
     deja_trace *trace;
     char **env; /* the environment of the job that is being started; `env_cap` pointers */
     size_t env_cap;
+    uint64_t reserve_fds;  /* the next job keeps off the last so many numbers of descriptors; 0: off none */
+    uint64_t fd_limit;     /* the soft limit when it was last looked at */
     uint64_t own_peak_rss; /* bytes; this process had at least so much */
     char *mark;            /* "DEJA_RUN=..." */
     char *scratch;         /* child_scratch_bytes */

@@ -179,12 +179,30 @@ static void init(child *c, child_host *host, uint32_t slot, const deja_command *
         c->name = deja_strdup(command->file);
 }
 
+/*
+ * Whether the next descriptor is out of the reserve. Numbers are given out lowest first, so the newest one
+ * tells how many are left, without a system call while that is many. The soft limit may have changed.
+ */
+static int reserve_is_left(child_host *host, int newest_fd)
+{
+    struct rlimit limit;
+    uint64_t wanted = (uint64_t)newest_fd + 2 + host->reserve_fds;
+    if (!host->reserve_fds || wanted <= host->fd_limit)
+        return 1;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return 1;
+    host->fd_limit = limit.rlim_cur;
+    return wanted <= host->fd_limit;
+}
+
 static int launch(child *c, child_host *host, const deja_command *command)
 {
     int write_end[child_parts] = {-1, -1, -1};
     int rc = build_environment(host, command->env);
     if (rc == 0)
         rc = open_pipes(c, host, write_end);
+    if (rc == 0 && !reserve_is_left(host, write_end[child_err]))
+        rc = -EMFILE;
     c->outcome.start_ns = deja_monotonic_ns(NULL);
     if (rc == 0)
         rc = spawn_program(c, host, command, write_end);

@@ -17,6 +17,7 @@
 enum {
     default_grace_ms = 5000,
     default_capture_bytes = 4 * 1024 * 1024,
+    spool_fds = 2,            /* that a job's output may need, one for a stream */
     close_patience_ms = 5000, /* for jobs and strays that do not die */
 };
 
@@ -68,6 +69,11 @@ static int set_up(deja_runner *r, const deja_runner_options *o, deja_error *err)
         rc = spawner_init(&r->host.spawner, err);
     if (rc == 0 && o->signal_mask)
         memcpy(&r->host.spawner.mask, o->signal_mask, sizeof r->host.spawner.mask);
+    if (rc == 0 && o->job_descriptors) {
+        r->host.spawner.sets_descriptors = 1;
+        r->host.spawner.descriptors[0] = o->job_descriptors->rlim_cur;
+        r->host.spawner.descriptors[1] = o->job_descriptors->rlim_max;
+    }
     if (rc == 0)
         rc = warden_init(&r->host.warden, o->run_id, err);
     if (rc == 0)
@@ -141,6 +147,12 @@ static int spare_descriptor(deja_runner *r)
     return warden_spare_descriptor(&r->host.warden);
 }
 
+/* For the jobs that run and the next one. */
+static uint64_t reserve_of(const deja_runner *r)
+{
+    return r->reserve_fds && r->in_slots ? r->reserve_fds + (r->in_slots + UINT64_C(1)) * spool_fds : 0;
+}
+
 int deja_runner_open(deja_runner **ret, const deja_runner_options *options, deja_error *err)
 {
     if (!options || options->size != sizeof *options || !run_id_is_valid(options->run_id))
@@ -155,6 +167,7 @@ int deja_runner_open(deja_runner **ret, const deja_runner_options *options, deja
         (capture_store){.limit = options->capture_limit ? options->capture_limit : default_capture_bytes,
                         .spool = options->spool,
                         .context = options->spool_context};
+    r->reserve_fds = options->reserve_fds;
     r->grace_ns = (options->grace_ms ? options->grace_ms : default_grace_ms) * DEJA_MS_NS;
     int rc = set_up(r, options, err);
     if (rc < 0) {
@@ -177,8 +190,9 @@ int deja_runner_start(deja_runner *r, const deja_command *command, deja_error *e
     r->started = 1;
     child *c = NULL;
     uint32_t slot = table_find_slot(r);
+    r->host.reserve_fds = reserve_of(r);
     int rc = child_start(&c, &r->host, slot, command, err);
-    if (rc == DEJA_ERESOURCE && spare_descriptor(r))
+    if (rc == DEJA_ERESOURCE && r->in_slots == 0 && spare_descriptor(r))
         rc = child_start(&c, &r->host, slot, command, err);
     if (rc < 0)
         return rc;

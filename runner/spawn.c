@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -96,6 +97,9 @@ NO_SANITIZER static int prepare(const spawner *s, const spawn_request *q)
     if (q->cwd && syscall(SYS_chdir, q->cwd) < 0)
         return DEJA_EXEC_CWD;
     if (put_input(q->in) < 0 || put_stream(q->out, 1) < 0 || put_stream(q->err, 2) < 0)
+        return DEJA_EXEC_PREPARE;
+    /* The last step that needs a descriptor is behind us: theirs may be fewer than ours. */
+    if (s->sets_descriptors && syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, s->descriptors, NULL) < 0)
         return DEJA_EXEC_PREPARE;
     if (syscall(SYS_rt_sigprocmask, SIG_SETMASK, &s->mask, NULL, sizeof s->mask) < 0)
         return DEJA_EXEC_PREPARE;

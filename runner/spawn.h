@@ -17,12 +17,14 @@ typedef struct spawn_failure {
 } spawn_failure;
 
 typedef struct spawner {
-    char *stack;       /* of the child while it shares our memory; the lowest page is a guard */
-    size_t stack_size; /* bytes, guard included */
-    uint64_t mask;     /* the kernel's signal set that jobs get */
-    uint64_t keep;     /* signals that stay ignored in jobs */
-    uint64_t ignored;  /* signals that are put back to their default in jobs */
-    pid_t owner;       /* this process */
+    char *stack;             /* of the child while it shares our memory; the lowest page is a guard */
+    size_t stack_size;       /* bytes, guard included */
+    uint64_t mask;           /* the kernel's signal set that jobs get */
+    uint64_t keep;           /* signals that stay ignored in jobs */
+    uint64_t ignored;        /* signals that are put back to their default in jobs */
+    pid_t owner;             /* this process */
+    int sets_descriptors;    /* 1: jobs get this RLIMIT_NOFILE: */
+    uint64_t descriptors[2]; /* soft and hard, as the kernel has them */
 } spawner;
 
 typedef struct spawn_request {

@@ -13,7 +13,8 @@ struct deja_runner {
     int timer;           /* a timerfd in the epoll set, its data.ptr NULL */
     int64_t timer_at_ns; /* when it fires; 0: it is not armed */
     int64_t grace_ns;
-    child **slot; /* by slot number; NULL: free */
+    uint32_t reserve_fds; /* as deja_runner_options has it */
+    child **slot;         /* by slot number; NULL: free */
     uint32_t slots, in_slots;
     child *first, *last; /* finished, not taken */
     uint32_t finished;

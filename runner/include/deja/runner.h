@@ -28,6 +28,7 @@
 #include <deja/trace.h>
 #include <signal.h>
 #include <stdint.h>
+#include <sys/resource.h>
 
 typedef struct deja_runner deja_runner;
 
@@ -62,6 +63,18 @@ typedef struct deja_runner_options {
     /* The signal mask of jobs; NULL: that of the calling thread at deja_runner_open. A program that reads its
      * signals from a descriptor gives the mask that it had before. Copied */
     const sigset_t *signal_mask;
+
+    /* RLIMIT_NOFILE of jobs; NULL: the program's own. For one that raised its soft limit: a job that uses
+     * select(2) or closes all descriptors one by one wants the limit that the program was given. Copied */
+    const struct rlimit *job_descriptors;
+
+    /*
+     * Descriptors that jobs leave to the program: deja_runner_start refuses one that would take a number
+     * among the last `reserve_fds`, and two for each running job, below the soft limit: as many as its output
+     * needs that outgrows the memory. With no job running it does not. 0: all are taken, and none kept for
+     * output.
+     */
+    uint32_t reserve_fds;
 } deja_runner_options;
 
 /* What to run. All of it is borrowed until deja_runner_start returns. */
@@ -129,8 +142,9 @@ DEJA_API int deja_runner_open(deja_runner **ret, const deja_runner_options *opti
 
 /*
  * Starts one command and returns when it has become its program. A command that cannot be executed is no
- * error here but an outcome with exec_errno. DEJA_ERESOURCE: descriptors, processes or memory are short,
- * nothing was started and nothing is lost: try again when another job ended.
+ * error here but an outcome with exec_errno. DEJA_ERESOURCE: descriptors (sys_errno EMFILE, for want of the
+ * reserve too), processes or memory are short, nothing was started and nothing is lost: try again when
+ * another job ended.
  */
 DEJA_API int deja_runner_start(deja_runner *r, const deja_command *command, deja_error *err);
 

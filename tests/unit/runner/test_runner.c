@@ -475,6 +475,83 @@ static void test_runner__few_descriptors_mean_fewer_jobs_at_a_time(void **state)
     assert_int_equal(commands_count_fds(), used);
 }
 
+/* The program may raise its own limit; a job's is as it was. */
+static void test_runner__jobs_have_the_limit_given(void **state)
+{
+    (void)state;
+    struct rlimit ours, given = {.rlim_cur = 77, .rlim_max = 99};
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &ours), 0);
+    deja_runner *r = commands_open_with((deja_runner_options){.owns_children = 1, .job_descriptors = &given});
+    given = (struct rlimit){0};
+    deja_outcome o = commands_run(r, "ulimit -Sn; ulimit -Hn");
+    assert_string_equal(commands_text(&o.out), "77\n99\n");
+    deja_outcome_done(&o);
+    deja_runner_close(r);
+    struct rlimit after;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &after), 0);
+    assert_memory_equal(&after, &ours, sizeof ours);
+}
+
+/* Starts as many jobs as it can; each has its output spooled while all run. Returns how many there were. */
+static uint32_t start_all(deja_runner *r, int most)
+{
+    deja_error err = {0};
+    const char *argv[] = {"/bin/sh", "-c", "yes | head -c 200000; yes | head -c 200000 >&2", NULL};
+    for (int i = 0; i < most; i++) {
+        int rc = commands_try(r, argv, NULL, &err);
+        if (rc == 0)
+            continue;
+        assert_int_equal(rc, DEJA_ERESOURCE);
+        assert_int_equal(err.sys_errno, EMFILE);
+        break;
+    }
+    return deja_runner_running(r);
+}
+
+static void test_runner__a_reserve_of_descriptors_is_left(void **state)
+{
+    (void)state;
+    enum { limit = 100, reserve = 24, most = 60 };
+    struct rlimit before, few;
+    int filler[limit], fillers = 0, fd;
+    deja_outcome outcome[most];
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = (struct rlimit){.rlim_cur = limit, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    deja_runner *r = commands_open_with(
+        (deja_runner_options){.owns_children = 1, .reserve_fds = reserve, .capture_limit = 1000});
+    uint32_t count = start_all(r, most);
+    assert_in_range(count, 5, 20);
+    for (uint32_t i = 0; i < count; i++) {
+        outcome[i] = commands_next(r);
+        assert_int_equal(outcome[i].out.error, 0);
+        assert_int_equal(outcome[i].err.error, 0);
+        assert_true(outcome[i].out.fd > 2 && outcome[i].err.fd > 2);
+    }
+    while ((fd = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0)
+        filler[fillers++] = fd;
+    assert_true(fillers >= reserve);
+    while (fillers > 0)
+        close(filler[--fillers]);
+    for (uint32_t i = 0; i < count; i++)
+        deja_outcome_done(&outcome[i]);
+    deja_runner_close(r);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
+static void test_runner__one_job_runs_without_the_reserve(void **state)
+{
+    (void)state;
+    deja_runner *r = commands_open_with((deja_runner_options){.owns_children = 1, .reserve_fds = UINT32_MAX});
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(start_all(r, 2), 1);
+        deja_outcome o = commands_next(r);
+        assert_int_equal(o.status, 0);
+        deja_outcome_done(&o);
+    }
+    deja_runner_close(r);
+}
+
 /* The children of this thread that are `sleep`, at most `most`: a new warden still has our name. */
 static int list_jobs(pid_t *pids, int most)
 {
@@ -720,6 +797,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_runner__descriptor_is_quiet_when_nothing_is_left, scratch_setup,
                                         scratch_teardown),
         cmocka_unit_test_setup_teardown(test_runner__few_descriptors_mean_fewer_jobs_at_a_time, scratch_setup,
+                                        scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_runner__jobs_have_the_limit_given, scratch_setup,
+                                        scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_runner__a_reserve_of_descriptors_is_left, scratch_setup,
+                                        scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_runner__one_job_runs_without_the_reserve, scratch_setup,
                                         scratch_teardown),
         cmocka_unit_test_setup_teardown(test_runner__killed_jobs_are_all_accounted_for, scratch_setup,
                                         scratch_teardown),

@@ -82,10 +82,11 @@ typedef struct flow_options {
     int store;                  /* keep results (0: readonly) */
     int dry_run;
     int keep_edited;
-    int stop_at_failure;            /* start nothing after the first failure */
-    const char *const *environment; /* of the caller, NULL-terminated "NAME=value" */
-    const char *run_id;             /* for DEJA_RUN */
-    const sigset_t *signal_mask;    /* of jobs; NULL: the caller's when the first one starts */
+    int stop_at_failure;                  /* start nothing after the first failure */
+    const char *const *environment;       /* of the caller, NULL-terminated "NAME=value" */
+    const char *run_id;                   /* for DEJA_RUN */
+    const sigset_t *signal_mask;          /* of jobs; NULL: the caller's when the first one starts */
+    const struct rlimit *job_descriptors; /* RLIMIT_NOFILE of jobs; NULL: the caller's */
     deja_trace *trace;
     const char *trace_keys; /* a folder: the exact bytes of each key go to a file there, named by its hash;
                                NULL: none */

@@ -27,6 +27,9 @@ static int spool(void *context, deja_error *err)
     return deja_cache_stage(f->options.cache, err);
 }
 
+/* Descriptors that the cache needs to read and write results while jobs run. */
+enum { RESERVE_FDS = 24 };
+
 static int open_runner(flow *f, deja_error *err)
 {
     deja_runner_options options = {.size = sizeof options,
@@ -36,7 +39,9 @@ static int open_runner(flow *f, deja_error *err)
                                    .spool = f->options.cache ? spool : NULL,
                                    .spool_context = f,
                                    .trace = f->options.trace,
-                                   .signal_mask = f->options.signal_mask};
+                                   .signal_mask = f->options.signal_mask,
+                                   .job_descriptors = f->options.job_descriptors,
+                                   .reserve_fds = RESERVE_FDS};
     return deja_runner_open(&f->runner, &options, err);
 }
 

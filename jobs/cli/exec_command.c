@@ -1,5 +1,6 @@
 /* `deja exec`: one command, remembered. */
 #include "cli.h"
+#include "descriptors.h"
 #include "loop.h"
 #include "report.h"
 #include "say.h"
@@ -73,6 +74,8 @@ typedef struct exec {
     deja_buffer folder;
     batch *batch;
     plan *plan;
+    struct rlimit job_descriptors;
+    int raised; /* the limit of descriptors was; jobs get job_descriptors */
     vault vault;
     deja_buffer runs;
     record *record;
@@ -187,6 +190,7 @@ static int open_all(exec *x, deja_error *err)
 {
     vault_options o = {
         .cache = x->cache, .has_outputs = x->outputs.count > 0, .force = x->force, .trace = x->trace};
+    x->raised = descriptors_raise(&x->job_descriptors);
     if (signals_open(&x->signals, err) || vault_open(&x->vault, &o, err) || open_record(x, err) ||
         open_report(x, err))
         return err->code;
@@ -201,6 +205,7 @@ static int open_all(exec *x, deja_error *err)
                       .environment = (const char *const *)environ,
                       .run_id = record_id(x->report.record),
                       .signal_mask = &x->signals.old,
+                      .job_descriptors = x->raised ? &x->job_descriptors : NULL,
                       .trace = x->trace,
                       .trace_keys = place_env("DEJA_TRACE_KEYS"),
                       .listen = report_listen,

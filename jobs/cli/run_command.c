@@ -1,5 +1,6 @@
 /* `deja run`: options, what they open, and the exit status. */
 #include "cli.h"
+#include "descriptors.h"
 #include "loop.h"
 #include "report.h"
 #include "say.h"
@@ -82,6 +83,8 @@ typedef struct run {
     /* opened */
     batch *batch;
     plan *plan;
+    struct rlimit job_descriptors;
+    int raised; /* the limit of descriptors was; jobs get job_descriptors */
     vault vault;
     deja_buffer runs; /* folder of run records, empty: none */
     record *record;   /* the report's once that has begun */
@@ -238,6 +241,7 @@ static int open_all(run *r, deja_error *err)
                        .trace = r->trace};
     if (!r->slots)
         r->slots = deja_cpu_count();
+    r->raised = descriptors_raise(&r->job_descriptors);
     if (signals_open(&r->signals, err) || vault_open(&r->vault, &o, err) || open_record(r, err) ||
         open_report(r, err))
         return err->code;
@@ -260,6 +264,7 @@ static int open_flow(run *r, deja_error *err)
                       .environment = (const char *const *)environ,
                       .run_id = record_id(r->report.record),
                       .signal_mask = &r->signals.old,
+                      .job_descriptors = r->raised ? &r->job_descriptors : NULL,
                       .trace = r->trace,
                       .trace_keys = place_env("DEJA_TRACE_KEYS"),
                       .listen = report_listen,

@@ -359,7 +359,8 @@ static void finish_changed_need(active *a, const batch_job *needed)
 static void finish_killed_rest(active *a)
 {
     DEJA_AUTO_BUFFER deja_buffer text = {0};
-    deja_buffer_add_string(&text, "what it had left running was ended with it: its result is not kept");
+    deja_buffer_add_string(
+        &text, "what it had left running was ended with it: its result is not kept ('wait' for it)");
     finish_unfit(a, &text);
 }
 

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 void launch_find_program(active *a)
@@ -27,8 +28,14 @@ static int spool(void *context, deja_error *err)
     return deja_cache_stage(f->options.cache, err);
 }
 
-/* Descriptors that the cache needs to read and write results while jobs run. */
-enum { RESERVE_FDS = 24 };
+/* Descriptors that the cache needs to read and write results while jobs run; of a low limit a quarter. */
+static uint32_t reserve_of_descriptors(void)
+{
+    enum { MOST = 24 };
+    struct rlimit limit;
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / 4 < MOST ? (uint32_t)limit.rlim_cur / 4
+                                                                              : MOST;
+}
 
 static int open_runner(flow *f, deja_error *err)
 {
@@ -41,7 +48,7 @@ static int open_runner(flow *f, deja_error *err)
                                    .trace = f->options.trace,
                                    .signal_mask = f->options.signal_mask,
                                    .job_descriptors = f->options.job_descriptors,
-                                   .reserve_fds = RESERVE_FDS};
+                                   .reserve_fds = reserve_of_descriptors()};
     return deja_runner_open(&f->runner, &options, err);
 }
 

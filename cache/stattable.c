@@ -6,6 +6,7 @@
 #include "stattable.h"
 #include <deja/cleanup.h>
 #include <deja/file.h>
+#include <deja/memory.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -18,6 +19,10 @@
 #define MOST_BUCKETS    (1 << 19) /* 4 M slots, 256 MB */
 #define SAMPLE          16        /* buckets looked at to tell how full the table is */
 #define VERSION         1
+#define COPY_BYTES      (64 * 1024) /* of the file, read at once */
+#define COPY_WORDS      (COPY_BYTES / sizeof(uint64_t))
+#define MOST_COPIES     ((HEADER_BYTES + MOST_BUCKETS * BUCKET_BYTES) / COPY_BYTES + 1)
+#define FEW_FINDS       64 /* so many look-ups read their bucket alone: a short run wants nothing more */
 #define BYTE_ORDER_MARK UINT32_C(0x01020304)
 
 typedef struct table_header {
@@ -31,6 +36,12 @@ typedef struct table_header {
 
 _Static_assert(sizeof(statslot) == 64, "a slot is 64 bytes without gaps");
 _Static_assert(sizeof(table_header) <= HEADER_BYTES, "the header has the room of a bucket");
+
+/* Parts of the file as they were when each was read, and what was put since. What others put is missed: it is
+ * read again another time. */
+typedef struct stattable_copies {
+    _Atomic(_Atomic uint64_t *) parts[MOST_COPIES];
+} stattable_copies;
 
 static table_header header_now(void)
 {
@@ -76,6 +87,82 @@ static void read_bucket(const stattable *t, uint64_t bucket, statslot slots[BUCK
     ssize_t n = deja_file_read_at(t->fd, slots, BUCKET_BYTES, offset_of(bucket));
     size_t got = n > 0 ? (size_t)n : 0;
     memset((char *)slots + got, 0, BUCKET_BYTES - got);
+}
+
+/* ---- copies ---- */
+
+static stattable_copies *copies_of(stattable *t)
+{
+    stattable_copies *c = atomic_load_explicit(&t->copies, memory_order_acquire);
+    if (c || atomic_fetch_add_explicit(&t->finds, 1, memory_order_relaxed) != FEW_FINDS)
+        return c;
+    c = deja_calloc(1, sizeof *c);
+    atomic_store_explicit(&t->copies, c, memory_order_release);
+    return c;
+}
+
+static _Atomic uint64_t *read_part(const stattable *t, stattable_copies *c, size_t number)
+{
+    _Atomic uint64_t *there = NULL, *part = deja_realloc(NULL, COPY_BYTES);
+    if (!part)
+        return NULL;
+    ssize_t n = deja_file_read_at(t->fd, part, COPY_BYTES, (uint64_t)number * COPY_BYTES);
+    size_t got = n > 0 ? (size_t)n : 0;
+    memset((char *)part + got, 0, COPY_BYTES - got);
+    if (atomic_compare_exchange_strong_explicit(&c->parts[number], &there, part, memory_order_acq_rel,
+                                                memory_order_acquire))
+        return part;
+    deja_free((void *)part);
+    return there;
+}
+
+/* The words of a bucket in memory; NULL: it is to be read. A part that the file does not fill yet is not
+ * kept. */
+static _Atomic uint64_t *bucket_in_memory(stattable *t, uint64_t bucket, uint64_t buckets)
+{
+    stattable_copies *c = copies_of(t);
+    size_t number = offset_of(bucket) / COPY_BYTES;
+    if (!c || ((uint64_t)number + 1) * COPY_BYTES > offset_of(buckets))
+        return NULL;
+    _Atomic uint64_t *part = atomic_load_explicit(&c->parts[number], memory_order_acquire);
+    if (!part)
+        part = read_part(t, c, number);
+    return part ? part + offset_of(bucket) % COPY_BYTES / sizeof(uint64_t) : NULL;
+}
+
+/* Word by word: somebody may be writing. A slot that was half written proves itself wrong. */
+static void find_bucket(stattable *t, uint64_t bucket, uint64_t buckets, statslot slots[BUCKET_SLOTS])
+{
+    _Atomic uint64_t *words = bucket_in_memory(t, bucket, buckets);
+    if (!words) {
+        read_bucket(t, bucket, slots);
+        return;
+    }
+    for (size_t i = 0; i < BUCKET_BYTES / sizeof(uint64_t); i++) {
+        uint64_t word = atomic_load_explicit(&words[i], memory_order_relaxed);
+        memcpy((char *)slots + i * sizeof word, &word, sizeof word);
+    }
+}
+
+static void put_in_memory(stattable *t, uint64_t bucket, unsigned slot, const statslot *from)
+{
+    stattable_copies *c = atomic_load_explicit(&t->copies, memory_order_acquire);
+    _Atomic uint64_t *part =
+        c ? atomic_load_explicit(&c->parts[offset_of(bucket) / COPY_BYTES], memory_order_acquire) : NULL;
+    size_t first = (offset_of(bucket) % COPY_BYTES + slot * sizeof *from) / sizeof(uint64_t);
+    for (size_t i = 0; part && i < sizeof *from / sizeof(uint64_t); i++) {
+        uint64_t word;
+        memcpy(&word, (const char *)from + i * sizeof word, sizeof word);
+        atomic_store_explicit(&part[first + i], word, memory_order_relaxed);
+    }
+}
+
+static void free_copies(stattable *t)
+{
+    stattable_copies *c = atomic_load_explicit(&t->copies, memory_order_acquire);
+    for (size_t i = 0; c && i < MOST_COPIES; i++)
+        deja_free((void *)atomic_load_explicit(&c->parts[i], memory_order_acquire));
+    deja_free(c);
 }
 
 /* As many as a file of this size has room for; 0 is too few. */
@@ -260,18 +347,19 @@ void stattable_open(stattable *t, int folder_fd)
 
 void stattable_close(stattable *t)
 {
+    free_copies(t);
     if (t->fd >= 0)
         close(t->fd);
 }
 
-int stattable_find(const stattable *t, uint64_t place, statslot *ret)
+int stattable_find(stattable *t, uint64_t place, statslot *ret)
 {
     uint64_t buckets = atomic_load_explicit(&t->buckets, memory_order_relaxed);
     if (t->fd < 0)
         return 0;
     for (int which = 0; which < 2; which++) {
         statslot slots[BUCKET_SLOTS];
-        read_bucket(t, bucket_of(buckets, place, which), slots);
+        find_bucket(t, bucket_of(buckets, place, which), buckets, slots);
         for (unsigned i = 0; i < BUCKET_SLOTS; i++)
             if (slots[i].place == place && is_sound(&slots[i])) {
                 *ret = slots[i];
@@ -295,6 +383,7 @@ void stattable_put(stattable *t, statslot *slot)
         where = choose(t, slot->place);
     slot->check = check_of(slot);
     /* A memory: what could not be written is read again another time. */
-    (void)deja_file_write_at(t->fd, slot, sizeof *slot, offset_of(where.bucket) + where.slot * sizeof *slot,
-                             "stat", NULL);
+    if (deja_file_write_at(t->fd, slot, sizeof *slot, offset_of(where.bucket) + where.slot * sizeof *slot,
+                           "stat", NULL) == 0)
+        put_in_memory(t, where.bucket, where.slot, slot);
 }

@@ -21,8 +21,10 @@ typedef struct statslot {
 typedef struct stattable {
     int fd; /* -1: nothing is remembered */
     int writable;
-    int full;                 /* cannot grow (any more): not tried again */
-    _Atomic uint64_t buckets; /* a power of two */
+    int full;                                  /* cannot grow (any more): not tried again */
+    _Atomic uint64_t buckets;                  /* a power of two */
+    _Atomic unsigned finds;                    /* until copies are worth it */
+    _Atomic(struct stattable_copies *) copies; /* private: parts of the file in memory; NULL: none yet */
 } stattable;
 
 /* Never fails: without a usable file the table forgets. A file that is no table is replaced by an empty one.
@@ -31,7 +33,7 @@ void stattable_open(stattable *t, int folder_fd);
 void stattable_close(stattable *t);
 
 /* A sound slot with this place. 1 or 0. Any thread, without a lock. */
-int stattable_find(const stattable *t, uint64_t place, statslot *ret);
+int stattable_find(stattable *t, uint64_t place, statslot *ret);
 
 /* Writes a slot, instead of the one with its place. `check` is filled in here. One thread at a time. */
 void stattable_put(stattable *t, statslot *slot);

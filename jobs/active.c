@@ -49,7 +49,14 @@ static active *take_idle(flow *f)
     if (!a)
         return deja_calloc(1, sizeof *a);
     f->idle = a->next;
-    active kept = *a;
+    struct {
+        job job;
+        deja_buffer name, program;
+        reads reads;
+        deja_key encoding;
+        uint8_t *restored;
+        size_t restored_cap;
+    } kept = {a->job, a->name, a->program, a->reads, a->encoding, a->restored, a->restored_cap};
     *a = (active){.job = kept.job,
                   .name = kept.name,
                   .program = kept.program,

@@ -1,7 +1,8 @@
 /*
- * The file behind the memory of stat data: opened without reading it whole, read and written one bucket or
- * slot at a time, doubled in place. Every slot proves itself by its checksum, so that torn writes, a growth
- * that was cut short and damage only lose entries.
+ * The file behind the memory of stat data: opened without reading it whole, read one bucket at a time or,
+ * where many entries are looked up, by parts that stay in memory; written one slot at a time, doubled in
+ * place. Every slot proves itself by its checksum, so that torn writes, a growth that was cut short and
+ * damage only lose entries.
  */
 #include "stattable.h"
 #include <deja/cleanup.h>

@@ -85,9 +85,18 @@ active *active_new(flow *f, const batch_job *def, uint32_t index)
     return a;
 }
 
+/* With its new key it waits again, or has ended. */
+static void end_refreshing(active *a)
+{
+    a->flow->refreshing -= (size_t)a->refreshing;
+    a->refreshing = 0;
+}
+
 void active_enter(active *a, stage s)
 {
     flow *f = a->flow;
+    if (s == MISSED || s == ASIDE)
+        end_refreshing(a);
     active_list *from = list_of(f, a->stage), *to = list_of(f, s);
     f->preparing -= a->stage <= REREADING;
     f->preparing += s <= REREADING;
@@ -105,7 +114,7 @@ size_t active_count(const flow *f)
 
 int active_is_stale(const active *a)
 {
-    return a->keyed && deja_monotonic_ns(NULL) - a->begun_ns > STALE_NS;
+    return a->keyed && deja_monotonic_ns(NULL) - a->keyed_ns > STALE_NS;
 }
 
 const char *active_name(active *a)
@@ -216,6 +225,7 @@ void active_retire(active *a)
     deja_entry_free(a->entry);
     a->entry = NULL;
     f->weight -= a->weight;
+    end_refreshing(a);
     list_remove(list_of(f, a->stage), a);
     f->preparing -= a->stage <= REREADING;
     a->next = f->idle;

@@ -31,7 +31,8 @@ typedef struct active {
     deja_buffer program; /* path of its program, as seen from the batch's folder; empty: none found */
     reads reads;
     size_t weight;                /* what the flow counts of `reads` */
-    int64_t begun_ns;             /* monotonic: when it was listed and looked at what it reads */
+    int64_t keyed_ns;             /* monotonic: when its key was made of what it reads */
+    int refreshing;               /* its key is being made anew for the slot that it is to have */
     uint64_t programs_generation; /* then */
     deja_digest digest;
     deja_key encoding;
@@ -69,6 +70,7 @@ struct flow {
     active_list busy;       /* with the cache or running */
     active *idle;           /* to be used again, linked by `next` */
     size_t preparing;       /* actives whose fate is not known yet: HASHING to REREADING */
+    size_t refreshing;      /* actives that are */
     size_t weight;          /* paths that the actives read, all together */
     int more;               /* the last step left work that needs no waiting */
     int64_t short_since_ns; /* the runner could not start a job for want of processes or descriptors; 0: it

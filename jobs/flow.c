@@ -61,6 +61,7 @@ static void finish_hashing(active *a)
         err = a->digest.step.error;
     else if ((status = reads_check(&a->reads, &err)) == 0)
         status = keying_make(a, &err);
+    a->keyed_ns = deja_monotonic_ns(NULL);
     if (status < 0)
         ending_never_ran(a, -1, &err);
     else
@@ -88,7 +89,6 @@ static void weigh(active *a)
 static void begin(active *a)
 {
     deja_error err;
-    a->begun_ns = deja_monotonic_ns(NULL);
     int status = job_render(&a->job, a->flow->batch, a->job.def, a->job.index, JOB_ALL, &err);
     if (status == 0) {
         launch_find_program(a);
@@ -282,6 +282,8 @@ static void start(active *a)
 static void begin_again(active *a)
 {
     a->keyed = a->looked_again = 0;
+    a->refreshing = 1;
+    a->flow->refreshing++;
     active_enter(a, HASHING);
     begin(a);
 }
@@ -302,7 +304,7 @@ static int may_dispatch(const flow *f)
 {
     if (!f->missed.first || f->stopping || f->failed || must_wait_its_turn(f, f->missed.first))
         return 0;
-    return f->options.dry_run || (f->totals.running < f->options.slots && !is_short(f));
+    return f->options.dry_run || (f->totals.running + f->refreshing < f->options.slots && !is_short(f));
 }
 
 static int dispatch(flow *f)

@@ -7,6 +7,7 @@
 #include <deja/file.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct outputs_slot {
@@ -218,31 +219,61 @@ uint64_t outputs_stamp(const job *j)
     return stamp;
 }
 
-/* Is the old output what one of `reads` leads to? Then removing it would remove an input. */
-static int check_old(const job *j, const char *path, const deja_digest_item *reads, size_t count,
-                     deja_error *err)
+/* An output that is there from an earlier run. */
+typedef struct old_output {
+    dev_t device;
+    ino_t inode;
+    const char *path;
+} old_output;
+
+static int compare_old(const void *a, const void *b)
 {
-    struct stat old, st;
-    if (fstatat(j->batch->folder_fd, path, &old, AT_SYMLINK_NOFOLLOW) < 0)
-        return 0;
-    for (size_t i = 0; i < count; i++) {
+    const old_output *x = a, *y = b;
+    if (x->device != y->device)
+        return x->device < y->device ? -1 : 1;
+    return x->inode < y->inode ? -1 : x->inode > y->inode;
+}
+
+/* How many of its outputs are there; `ret` has room for all. */
+static size_t list_old(const job *j, old_output *ret)
+{
+    size_t count = 0;
+    struct stat st;
+    for (size_t i = 0; i < j->output_count; i++)
+        if (fstatat(j->batch->folder_fd, j->outputs[i].path, &st, AT_SYMLINK_NOFOLLOW) == 0)
+            ret[count++] = (old_output){st.st_dev, st.st_ino, j->outputs[i].path};
+    if (count > 1)
+        qsort(ret, count, sizeof *ret, compare_old);
+    return count;
+}
+
+/* Is an old output what one of `reads` leads to? Then removing it would remove an input. */
+static int check_old(const job *j, const deja_digest_item *reads, size_t read_count, deja_error *err)
+{
+    DEJA_AUTO_FREE old_output *old = deja_calloc(j->output_count + 1, sizeof *old);
+    if (!old)
+        return deja_fail(err, DEJA_ENOMEM, "old outputs: out of memory");
+    size_t count = list_old(j, old);
+    for (size_t i = 0; count > 0 && i < read_count; i++) {
+        struct stat st;
         int flags = reads[i].flags & DEJA_DIGEST_NO_FOLLOW ? AT_SYMLINK_NOFOLLOW : 0;
-        if (fstatat(j->batch->folder_fd, reads[i].path, &st, flags) == 0 && st.st_ino == old.st_ino &&
-            st.st_dev == old.st_dev)
+        if (fstatat(j->batch->folder_fd, reads[i].path, &st, flags) < 0)
+            continue;
+        const old_output key = {.device = st.st_dev, .inode = st.st_ino};
+        const old_output *same = bsearch(&key, old, count, sizeof *old, compare_old);
+        if (same)
             return deja_fail(err, DEJA_EINVAL,
-                             "output '%s' is the same file as '%s', which it reads: it was left alone", path,
-                             reads[i].path);
+                             "output '%s' is the same file as '%s', which it reads: it was left alone",
+                             same->path, reads[i].path);
     }
     return 0;
 }
 
 int outputs_prepare(const job *j, const deja_digest_item *reads, size_t read_count, deja_error *err)
 {
-    for (size_t i = 0; i < j->output_count; i++) {
-        int status = check_old(j, j->outputs[i].path, reads, read_count, err);
-        if (status < 0)
-            return status;
-    }
+    int refused = j->output_count > 0 ? check_old(j, reads, read_count, err) : 0;
+    if (refused < 0)
+        return refused;
     for (size_t i = 0; i < j->output_count; i++) {
         const char *path = j->outputs[i].path;
         int status = remove_old(j, path, err);

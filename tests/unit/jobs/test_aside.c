@@ -43,7 +43,7 @@ static void set_key(active *a, const char *key)
 {
     a->keyed = 1;
     a->key = deja_hash_bytes(key, strlen(key));
-    a->begun_ns = deja_monotonic_ns(NULL);
+    a->keyed_ns = deja_monotonic_ns(NULL);
 }
 
 static void test_aside__asks_again_after_1_ms_rising_to_100_ms(void **state)

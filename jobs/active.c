@@ -39,7 +39,18 @@ static void list_remove(active_list *l, active *a)
 
 static active_list *list_of(flow *f, stage s)
 {
-    return s == LOOKING ? &f->looking : s == MISSED ? &f->missed : s == ASIDE ? &f->aside : &f->busy;
+    switch (s) {
+    case LOOKING:
+        return &f->looking;
+    case MISSED:
+        return &f->missed;
+    case ASIDE:
+        return &f->aside;
+    case VERIFYING:
+        return &f->verifying;
+    default:
+        return &f->busy;
+    }
 }
 
 /* The memory of an earlier active, emptied but for what can be used again. */
@@ -109,7 +120,7 @@ void active_enter(active *a, stage s)
 
 size_t active_count(const flow *f)
 {
-    return f->looking.count + f->missed.count + f->aside.count + f->busy.count;
+    return f->looking.count + f->missed.count + f->aside.count + f->verifying.count + f->busy.count;
 }
 
 int active_is_stale(const active *a)

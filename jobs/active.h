@@ -19,6 +19,7 @@ typedef enum stage {
     ASIDE,     /* somebody else has a claim: asks again later */
     RUNNING,
     SEALING,    /* outputs are read and hashed */
+    VERIFYING,  /* waits for a look at what the jobs that it needs left */
     COMMITTING, /* its row is being written */
 } stage;
 
@@ -48,6 +49,7 @@ typedef struct active {
     int64_t aside_ns;                     /* how long it was set aside last; 0: never */
     int64_t aside_since_ns, ask_again_ns; /* monotonic */
     int said_waiting;
+    int looks_now;      /* its result does not wait to be verified */
     int64_t started_ns; /* wall clock */
     int64_t ended_ns;   /* monotonic: its process has */
     deja_outcome outcome;
@@ -66,7 +68,7 @@ struct flow {
     plan *plan;
     deja_runner *runner; /* NULL until the first dispatch */
     flow_totals totals;
-    active_list looking, missed, aside;
+    active_list looking, missed, aside, verifying;
     active_list busy;       /* with the cache or running */
     active *idle;           /* to be used again, linked by `next` */
     size_t preparing;       /* actives whose fate is not known yet: HASHING to REREADING */

@@ -18,6 +18,7 @@
 #include "launch.h"
 #include "outcome.h"
 #include "outputs.h"
+#include "verify.h"
 #include <deja/cleanup.h>
 #include <errno.h>
 #include <signal.h>
@@ -131,7 +132,7 @@ static int may_take(const flow *f)
 {
     int answers = f->options.lookup || f->options.dry_run;
     size_t window = answers ? WINDOW : 2 * (size_t)f->options.slots + MISSES_READY;
-    return !f->stopping && !f->failed && active_count(f) - f->aside.count < window &&
+    return !f->stopping && !f->failed && active_count(f) - f->aside.count - f->verifying.count < window &&
            f->aside.count < ASIDE_MOST && f->weight < WEIGHT_MOST;
 }
 
@@ -338,18 +339,6 @@ static void begin_commit(active *a)
         finish_commit(a);
 }
 
-/* The needed job whose outputs are not what they were when it ended, or NULL: they are inputs, too. */
-static const batch_job *changed_need(active *a)
-{
-    const batch_job *def = a->job.def;
-    for (size_t i = 0; i < def->need_count; i++) {
-        const batch_job *needed = &a->flow->batch->jobs[def->needs[i].job];
-        if (!def->needs[i].order_only && plan_changed(a->flow->plan, needed, a->ended_ns))
-            return needed;
-    }
-    return NULL;
-}
-
 static void finish_unfit(active *a, const deja_buffer *why)
 {
     active_note(a, deja_buffer_string(why));
@@ -386,6 +375,17 @@ static void finish_changed(active *a)
     finish_unfit(a, &text);
 }
 
+/* What the jobs that it needs left are inputs, too. */
+static void verify_and_commit(active *a)
+{
+    const batch_job *changed;
+    plan_look known = verify(a, &changed);
+    if (known == PLAN_CHANGED)
+        finish_changed_need(a, changed);
+    else if (known == PLAN_SAME)
+        begin_commit(a);
+}
+
 /* It was to be kept, but what a needed job left is not known: without a key there is no place for it. */
 static void finish_unkept(active *a)
 {
@@ -401,7 +401,6 @@ static void finish_seal(active *a)
     deja_result *r = &a->result;
     int status = r->step.status;
     deja_error why;
-    const batch_job *needed;
     if (status < 0 &&
         outputs_check(&a->job, &why) < 0) { /* not the cache's fault: they went since it ended */
         ending_failed(a, &why);
@@ -419,10 +418,8 @@ static void finish_seal(active *a)
         ending_not_kept(a, "its output could not be spooled");
     else if (r->changed_input || !outcome_reads_same(a))
         finish_changed(a);
-    else if ((needed = changed_need(a)))
-        finish_changed_need(a, needed);
     else
-        begin_commit(a);
+        verify_and_commit(a);
 }
 
 static void begin_seal(active *a, int keep)
@@ -491,6 +488,14 @@ static int collect_outcomes(flow *f)
     return any;
 }
 
+static int verify_waiting(flow *f)
+{
+    int any = 0;
+    for (active *a; (a = verify_next(f)); any = 1)
+        verify_and_commit(a);
+    return any;
+}
+
 /* After a stop, jobs that were not started are forgotten; what the cache has in hand comes back first. */
 static void drop_unstarted(flow *f)
 {
@@ -512,7 +517,8 @@ static void tell_warnings(flow *f)
 /* Nothing is about to finish but commits: they need not wait for company. */
 static int only_commits(const flow *f)
 {
-    if (!f->busy.first || f->totals.running || f->looking.first || f->missed.first || f->more)
+    if (!f->busy.first || f->totals.running || f->looking.first || f->missed.first || f->verifying.first ||
+        f->more)
         return 0;
     for (const active *a = f->busy.first; a; a = a->next)
         if (a->stage != COMMITTING)
@@ -547,6 +553,7 @@ void flow_step(flow *f)
         f->more = take(f) > 0;
         worked |= lookup(f);
         worked |= dispatch(f);
+        worked |= verify_waiting(f);
     } while (worked && !f->more);
     tell_warnings(f);
     if (f->options.cache && only_commits(f))
@@ -557,7 +564,8 @@ static int time_left_ms(const flow *f, int timeout_ms)
 {
     if (f->more || flow_finished(f))
         return 0;
-    int64_t next = aside_next_ns(f), now;
+    int64_t next = aside_next_ns(f), look = verify_next_ns(f), now;
+    next = look < next ? look : next;
     if (is_short(f) && f->start_again_ns < next)
         next = f->start_again_ns;
     if (next == INT64_MAX)

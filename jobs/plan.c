@@ -10,6 +10,9 @@
 
 /* Outputs of so many instances are not looked at again for each job that needs them. */
 #define MANY 1000
+/* The pause between two looks at these, and how often as long as the last look it is at least. */
+#define LOOK_PAUSE_NS    (1 * DEJA_S_NS)
+#define LOOK_PAUSE_OFTEN 4
 
 /* What the plan knows of a definition. */
 typedef struct node {
@@ -27,7 +30,8 @@ typedef struct node {
     deja_hash *left;         /* of each instance until it is released, when it is in some other job's key */
     deja_hash all_left;      /* once it is released */
     uint64_t *stamps;        /* of the outputs of each instance, as `left`, but kept */
-    int64_t looked_ns;       /* when these were compared last, monotonic */
+    int64_t looked_ns;       /* when these were begun to be compared last, monotonic */
+    int64_t look_again_ns;   /* for many of them: not before */
     uint8_t changed;         /* they are not what they were */
     const batch_job *blocked_by; /* once its instances are handed out */
     int would;
@@ -384,17 +388,27 @@ static int compare_stamps(const plan *p, const batch_job *def, const node *n)
     return same;
 }
 
-int plan_changed(plan *p, const batch_job *def, int64_t since_ns)
+static void look(plan *p, const batch_job *def, node *n)
+{
+    n->looked_ns = deja_monotonic_ns(NULL);
+    n->changed = !compare_stamps(p, def, n);
+    int64_t now = deja_monotonic_ns(NULL), pause = LOOK_PAUSE_OFTEN * (now - n->looked_ns);
+    n->look_again_ns = n->count > MANY ? now + (pause > LOOK_PAUSE_NS ? pause : LOOK_PAUSE_NS) : 0;
+}
+
+plan_look plan_changed(plan *p, const batch_job *def, int64_t since_ns, int64_t *ret_later_ns)
 {
     node *n = &p->nodes[def->number];
-    int64_t now = deja_monotonic_ns(NULL);
     if (def->output_count == 0 || !n->stamps || n->changed || n->end != PLAN_LEFT)
-        return n->changed;
-    if (n->looked_ns && (n->looked_ns >= since_ns || (n->count > MANY && now - n->looked_ns < DEJA_S_NS)))
-        return 0;
-    n->looked_ns = now;
-    n->changed = !compare_stamps(p, def, n);
-    return n->changed;
+        return n->changed ? PLAN_CHANGED : PLAN_SAME;
+    if (n->looked_ns && n->looked_ns >= since_ns)
+        return PLAN_SAME;
+    if (ret_later_ns && n->look_again_ns > deja_monotonic_ns(NULL)) {
+        *ret_later_ns = n->look_again_ns;
+        return PLAN_LOOK_LATER;
+    }
+    look(p, def, n);
+    return n->changed ? PLAN_CHANGED : PLAN_SAME;
 }
 
 int plan_finished(const plan *p)

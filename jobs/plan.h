@@ -50,12 +50,19 @@ void plan_settle(plan *p, const batch_job *def, uint32_t index, plan_end end, co
  * All are settled. */
 int plan_left(const plan *p, const batch_job *def, deja_hash *ret);
 
+typedef enum plan_look {
+    PLAN_SAME,      /* what its instances left is as it was when these ended */
+    PLAN_CHANGED,   /* it is not */
+    PLAN_LOOK_LATER /* nobody looked since then, and looking is dear */
+} plan_look;
+
 /*
- * 1 when the outputs of a needed job, all of whose instances are settled, are not what they were when these
- * ended. What was found since `since_ns` (monotonic) counts; for more than a thousand instances what was
- * found within the last second.
+ * Whether the outputs of a needed job, all of whose instances are settled, were the same at `since_ns`
+ * (monotonic) as when these ended: told by a look that began then or later. The outputs of more than a
+ * thousand instances are looked at once a second at most; when the next look may be is put into
+ * `ret_later_ns`, and NULL has them looked at now.
  */
-int plan_changed(plan *p, const batch_job *def, int64_t since_ns);
+plan_look plan_changed(plan *p, const batch_job *def, int64_t since_ns, int64_t *ret_later_ns);
 
 /* 1 when every instance is settled. */
 int plan_finished(const plan *p);

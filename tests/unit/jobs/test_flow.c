@@ -470,6 +470,43 @@ static void test_flow__a_deja_inside_does_not_wait_for_its_ancestor(void **state
     batch_free(b);
 }
 
+/* `b` and `c` were keyed with the old content while `slow` ran; they are kept under the one that they read.
+ */
+static void test_flow__what_waits_for_a_slot_is_keyed_anew(void **state)
+{
+    (void)state;
+    const char *text = "version: 1\njobs:\n"
+                       "  slow: {run: sleep 1.3; echo new > in}\n"
+                       "  b: {run: cat in, inputs: [in]}\n"
+                       "  c: {run: cat in in, inputs: [in]}\n";
+    flow_options one = defaults;
+    one.slots = 1;
+    write_file("in", "old\n");
+    run *r = run_batch(text, &one, "fn");
+    assert_string_equal(r->events, "f:slow f:b f:c");
+    assert_string_equal(r->out, "new\nnew\nnew\n");
+    assert_string_equal(run_batch(text, &one, "hfn")->events, "h:slow h:b h:c");
+}
+
+/* `d[k=1]` has the outputs looked at, and so many are not looked at again at once: what the others read of
+ * them counts when they were looked at after their end. */
+static void test_flow__a_change_between_two_looks_at_many_outputs_is_seen(void **state)
+{
+    (void)state;
+    const char *text = "version: 1\njobs:\n"
+                       "  a: {matrix: {n: {range: [1, 1001]}}, run: \"cp in ${{ o }}\", inputs: [in],"
+                       " outputs: {o: \"o/${{ n }}\"}}\n"
+                       "  d: {matrix: {k: {range: [1, 3]}}, needs: a,"
+                       " run: \"test ${{ k }} = 1 || echo edited > o/700; cat o/700\"}\n";
+    flow_options one = defaults;
+    one.slots = 1;
+    write_file("in", "made\n");
+    run *r = run_batch(text, &one, "n");
+    assert_string_equal(r->events, "n:d[k=2] n:d[k=3]");
+    assert_int_equal(r->totals.ran, 1004);
+    assert_int_equal(run_batch(text, &one, "")->totals.hits, 1002);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -497,6 +534,8 @@ int main(void)
         CASE(test_flow__record_needs_its_outputs_in_place),
         CASE(test_flow__a_signal_ends_the_run_and_keeps_what_is_finished),
         CASE(test_flow__a_deja_inside_does_not_wait_for_its_ancestor),
+        CASE(test_flow__what_waits_for_a_slot_is_keyed_anew),
+        CASE(test_flow__a_change_between_two_looks_at_many_outputs_is_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

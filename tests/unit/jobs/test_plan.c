@@ -1,8 +1,10 @@
 /* plan.h: what may start when. */
 #include "batch_fixture.h"
 
+#include "outputs.h"
 #include "plan.h"
 #include <deja/cleanup.h>
+#include <deja/clock.h>
 
 static plan *open_plan(batch *b, const uint8_t *selected)
 {
@@ -494,6 +496,58 @@ static void test_plan__a_matrix_that_stays_empty_fails_or_is_skipped(void **stat
     batch_free(b);
 }
 
+/* A job of `count` instances, all settled with the outputs that they have now. */
+static plan *settle_all(batch *b, uint32_t count)
+{
+    plan *p = open_plan(b, NULL);
+    for (uint32_t i = 0; i < count; i++) {
+        plan_ready ready = expect(p, "a", i);
+        job j = {0};
+        assert_int_equal(job_render(&j, b, ready.def, i, JOB_OUTPUTS, NULL), 0);
+        plan_settle(p, ready.def, i, PLAN_LEFT, &(deja_hash){0}, outputs_stamp(&j));
+        job_done(&j);
+    }
+    return p;
+}
+
+static void test_plan__many_outputs_are_looked_at_after_a_pause_and_never_before_they_count(void **state)
+{
+    (void)state;
+    int64_t later = 0, began = deja_monotonic_ns(NULL);
+    write_file("700", "made");
+    batch *b = load("version: 1\njobs:\n"
+                    "  a: {run: x, matrix: {n: {range: [1, 1001]}}, outputs: [\"${{ n }}\"]}\n"
+                    "  b: {run: x, needs: a}\n");
+    plan *p = settle_all(b, 1001);
+    const batch_job *a = &b->jobs[0];
+    assert_int_equal(plan_changed(p, a, began, &later), PLAN_SAME);
+    write_file("700", "edited");
+    assert_int_equal(plan_changed(p, a, began, &later), PLAN_SAME);
+    int64_t now = deja_monotonic_ns(NULL);
+    assert_int_equal(plan_changed(p, a, now, &later), PLAN_LOOK_LATER);
+    assert_true(later > now);
+    assert_int_equal(plan_changed(p, a, now, NULL), PLAN_CHANGED);
+    assert_int_equal(plan_changed(p, a, began, &later), PLAN_CHANGED);
+    plan_close(p);
+    batch_free(b);
+}
+
+static void test_plan__few_outputs_are_looked_at_at_once(void **state)
+{
+    (void)state;
+    int64_t later = 0;
+    write_file("2", "made");
+    batch *b = load("version: 1\njobs:\n"
+                    "  a: {run: x, matrix: {n: [1, 2]}, outputs: [\"${{ n }}\"]}\n"
+                    "  b: {run: x, needs: a}\n");
+    plan *p = settle_all(b, 2);
+    assert_int_equal(plan_changed(p, &b->jobs[0], deja_monotonic_ns(NULL), &later), PLAN_SAME);
+    write_file("2", "edited");
+    assert_int_equal(plan_changed(p, &b->jobs[0], deja_monotonic_ns(NULL), &later), PLAN_CHANGED);
+    plan_close(p);
+    batch_free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -520,6 +574,8 @@ int main(void)
         CASE(test_plan__refuses_two_makers_of_one_output),
         CASE(test_plan__a_matrix_of_made_files_is_read_when_they_are_there),
         CASE(test_plan__a_matrix_that_stays_empty_fails_or_is_skipped),
+        CASE(test_plan__many_outputs_are_looked_at_after_a_pause_and_never_before_they_count),
+        CASE(test_plan__few_outputs_are_looked_at_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

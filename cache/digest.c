@@ -15,7 +15,8 @@
 #define BUFFER_BYTES (64 * 1024) /* on the stack; a file up to this size takes one read(2) */
 #define ATTEMPTS     4           /* readings of a file that goes on changing */
 #define INLINE_BYTES (64 * 1024) /* to read in the caller: some 20 us from the page cache */
-#define OPEN_BYTES   4096        /* what opening a file costs, in bytes read instead */
+#define MODE_BITS    0777u
+#define OPEN_BYTES   4096 /* what opening a file costs, in bytes read instead */
 
 /* With the inode's own time: a file that was changed and put back, its mtime too, has another one. */
 static uint64_t stamp_of(const struct stat *st)
@@ -31,6 +32,7 @@ static int fail_item(deja_digest_item *item, int sys_errno)
 {
     memset(&item->content, 0, sizeof item->content);
     item->stamp = 0;
+    item->mode = 0;
     item->sys_errno = sys_errno;
     return sys_errno;
 }
@@ -57,6 +59,7 @@ static int answer(statmem *m, int root_fd, deja_digest_item *item, struct stat *
     }
     item->sys_errno = 0;
     item->stamp = stamp_of(st);
+    item->mode = (uint32_t)st->st_mode & MODE_BITS;
     return statmem_find(m, st, &item->content, NULL);
 }
 
@@ -142,6 +145,7 @@ static int read_once(statmem *m, int fd, deja_digest_item *item, const deja_stop
         return EAGAIN;
     item->content = content;
     item->stamp = stamp_of(&before);
+    item->mode = (uint32_t)before.st_mode & MODE_BITS;
     statmem_note(m, &before, &content, began_ns, 0);
     return 0;
 }

@@ -96,6 +96,19 @@ static int look_at_output(deja_cache *c, const deja_result *r, deja_output *o, c
     return 0;
 }
 
+static int follow_output(deja_cache *c, const deja_result *r, size_t i, deja_error *err)
+{
+    deja_digest_item *target = &r->targets[i];
+    *target = (deja_digest_item){0};
+    if (r->outputs[i].stored.content.kind != DEJA_CONTENT_LINK)
+        return 0;
+    target->path = r->outputs[i].path;
+    digest_item(c->statmem, r->root_fd, target, &c->stop_all);
+    return target->sys_errno == ECANCELED
+               ? deja_fail(err, DEJA_ECANCELED, "hash '%s': canceled", target->path)
+               : 0;
+}
+
 static int seal_output(deja_cache *c, const deja_result *r, deja_output *o, piece *p, deja_error *err)
 {
     struct stat st;
@@ -149,6 +162,8 @@ static int seal(deja_cache *c, deja_result *r, deja_error *err)
         code = cache_go_on(c, err);
         if (!code)
             code = seal_output(c, r, &r->outputs[i], &p->pieces[i + 2], err);
+        if (!code && r->targets)
+            code = follow_output(c, r, i, err);
     }
     if (code)
         return code;
@@ -171,7 +186,7 @@ static uint64_t bytes_to_move(deja_cache *c, const deja_result *r)
     struct stat st;
     uint64_t sum = size_of_bytes(&r->out) + size_of_bytes(&r->err);
     for (size_t i = 0; sum <= STEP_LONG_BYTES && i < r->output_count; i++)
-        if (fstatat(r->root_fd, r->outputs[i].path, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        if (fstatat(r->root_fd, r->outputs[i].path, &st, r->targets ? 0 : AT_SYMLINK_NOFOLLOW) == 0)
             sum += (uint64_t)st.st_size;
     for (size_t i = 0; sum <= STEP_LONG_BYTES && i < r->input_count; i++) {
         uint64_t size;
@@ -202,7 +217,7 @@ static int is_tiny_output(const deja_cache *c, const deja_result *r)
     if (r->output_count > TINY_OUTPUTS)
         return 0;
     for (size_t i = 0; i < r->output_count; i++)
-        if (fstatat(r->root_fd, r->outputs[i].path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+        if (fstatat(r->root_fd, r->outputs[i].path, &st, r->targets ? 0 : AT_SYMLINK_NOFOLLOW) == 0 &&
             st.st_size > c->inline_bytes)
             return 0;
     return 1;

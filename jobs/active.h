@@ -14,7 +14,7 @@ typedef enum stage {
     LOOKING,   /* waits for the next lookup */
     CHECKING,  /* a hit: are its outputs right already? */
     RESTORING, /* a hit: outputs are put in place */
-    REREADING, /* a hit: outputs that stay as they were edited are hashed for the jobs that need it */
+    REREADING, /* a hit: what its entry does not tell of its outputs is read for the jobs that need it */
     MISSED,    /* waits for a slot */
     ASIDE,     /* somebody else has a claim: asks again later */
     RUNNING,
@@ -43,10 +43,11 @@ typedef struct active {
     deja_restore restore;
     uint8_t *restored; /* deja_restored of each output of the entry */
     size_t restored_cap;
-    int left_unknown;                     /* an edited output cannot be read */
-    int claimed;                          /* key and outputs */
-    int looked_again;                     /* after claiming */
-    int64_t aside_ns;                     /* how long it was set aside last; 0: never */
+    int left_unknown;          /* an edited output cannot be read */
+    deja_digest_item *targets; /* of a hit that is needed: what its outputs that are links lead to */
+    int claimed;               /* key and outputs */
+    int looked_again;          /* after claiming */
+    int64_t aside_ns;          /* how long it was set aside last; 0: never */
     int64_t aside_since_ns, ask_again_ns; /* monotonic */
     int said_waiting;
     int looks_now;      /* its result does not wait to be verified */

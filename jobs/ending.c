@@ -86,9 +86,9 @@ static void answer(active *a, flow_event *event)
     event->cpu_ns = e->cpu_ns;
     event->peak_rss_bytes = e->peak_rss_bytes;
     a->flow->totals.saved_ns += e->wall_ns;
-    if (a->job.def->needed)
-        left = keying_left(e->outputs, e->output_count, &e->out.content);
-    settle(a, PLAN_LEFT, a->job.def->needed && !a->left_unknown ? &left : NULL);
+    int known = a->job.def->needed && !a->left_unknown &&
+                keying_left(e->outputs, e->output_count, a->targets, &e->out.content, &left);
+    settle(a, PLAN_LEFT, known ? &left : NULL);
     end(a, &a->flow->totals.hits, event);
 }
 

@@ -40,6 +40,8 @@ const char *fields_tag(deja_field_tag tag)
         return "output";
     case DEJA_FIELD_NEED:
         return "need";
+    case DEJA_FIELD_EXECUTABLE:
+        return "executable";
     }
     return "unknown";
 }

@@ -406,8 +406,9 @@ static void finish_seal(active *a)
         ending_failed(a, &why);
         return;
     }
-    deja_hash left = keying_left(r->outputs, r->output_count, &r->out_content);
-    ending_settle(a, status == 0 ? &left : NULL);
+    deja_hash left;
+    int known = status == 0 && keying_left(r->outputs, r->output_count, r->targets, &r->out_content, &left);
+    ending_settle(a, known ? &left : NULL);
     if (status < 0)
         ending_not_kept(a, r->step.error.text);
     else if (r->flags & DEJA_RESULT_NO_KEEP)

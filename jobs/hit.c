@@ -3,6 +3,9 @@
  */
 #include "hit.h"
 #include <deja/cleanup.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
 
 static int make_room(active *a)
 {
@@ -51,39 +54,97 @@ static void say_restored(active *a)
     }
 }
 
-static int has_kept(const active *a)
+/* The entry does not say what is there: it was edited, or only its hash was kept and its mode may be another
+ * one. */
+static int is_to_be_read(const active *a, size_t i)
 {
-    for (size_t i = 0; i < a->entry->output_count; i++)
-        if (a->restored[i] == DEJA_RESTORED_KEPT)
-            return 1;
-    return 0;
+    return a->restored[i] == DEJA_RESTORED_KEPT || a->entry->outputs[i].stored.where == DEJA_STORED_RECORD;
 }
 
+static int is_link(const active *a, size_t i)
+{
+    struct stat st;
+    if (a->restored[i] != DEJA_RESTORED_KEPT)
+        return a->entry->outputs[i].stored.content.kind == DEJA_CONTENT_LINK;
+    return fstatat(a->flow->batch->folder_fd, a->entry->outputs[i].path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           S_ISLNK(st.st_mode);
+}
+
+/* Where a link leads that may not be in place yet (a dry run). NULL: out of memory. */
+static const char *target_path(active *a, size_t i)
+{
+    const deja_output *o = &a->entry->outputs[i];
+    if (a->restored[i] == DEJA_RESTORED_LEFT || a->restored[i] == DEJA_RESTORED_KEPT ||
+        o->stored.where != DEJA_STORED_INLINE)
+        return o->path;
+    const char *slash = strrchr(o->path, '/');
+    DEJA_AUTO_BUFFER deja_buffer path = {0};
+    if (slash && *(const char *)o->stored.data != '/')
+        deja_buffer_add(&path, o->path, (size_t)(slash + 1 - o->path));
+    deja_buffer_add(&path, o->stored.data, o->stored.content.size);
+    return path.failed ? NULL : deja_arena_dup(&a->job.arena, deja_buffer_string(&path), path.len);
+}
+
+/* The items are those of begin_rereading, in its order. */
 static hit_state finish_rereading(active *a)
 {
+    const deja_digest_item *item = a->digest.items;
     for (size_t i = 0; i < a->entry->output_count; i++) {
-        a->left_unknown |= a->digest.items[i].sys_errno != 0;
-        a->entry->outputs[i].stored.content = a->digest.items[i].content;
+        deja_output *o = &a->entry->outputs[i];
+        deja_digest_item *target = &a->targets[i];
+        if (is_to_be_read(a, i)) {
+            a->left_unknown |= item->sys_errno != 0;
+            o->stored.content = item->content;
+            o->mode = item++->mode;
+        }
+        if (target->path) {
+            const char *path = target->path;
+            *target = *item++;
+            target->path = path;
+        }
     }
     a->left_unknown |= a->digest.step.status < 0;
     return HIT_ANSWERED;
 }
 
-/* Its outputs are in place. Where edited ones stay, jobs that need it depend on these, not on the entry. */
+/* 0: out of memory. */
+static int list_rereading(active *a)
+{
+    size_t n = 0, count = a->entry->output_count;
+    deja_digest_item *items = deja_arena_alloc(&a->job.arena, 2 * count * sizeof *items);
+    a->targets = deja_arena_alloc(&a->job.arena, count * sizeof *a->targets);
+    for (size_t i = 0; items && a->targets && i < count; i++) {
+        const char *path = a->entry->outputs[i].path;
+        a->targets[i] = (deja_digest_item){.path = is_link(a, i) ? path : NULL};
+        if (is_to_be_read(a, i))
+            items[n++] = (deja_digest_item){.path = path, .flags = DEJA_DIGEST_NO_FOLLOW};
+        if (a->targets[i].path && !(items[n++] = (deja_digest_item){.path = target_path(a, i)}).path)
+            return 0;
+    }
+    a->digest =
+        (deja_digest){.step = {.user = a}, .root_fd = a->flow->batch->folder_fd, .items = items, .count = n};
+    return items && a->targets;
+}
+
+static int is_told_by_its_entry(const active *a)
+{
+    for (size_t i = 0; i < a->entry->output_count; i++)
+        if (is_to_be_read(a, i) || is_link(a, i))
+            return 0;
+    return 1;
+}
+
+/* Its outputs are in place. Where the entry does not tell what jobs that need it find there, that is read. */
 static hit_state answered(active *a)
 {
-    size_t count = a->entry->output_count;
-    if (!a->job.def->needed || !has_kept(a))
+    a->targets = NULL;
+    if (!a->job.def->needed || is_told_by_its_entry(a))
         return HIT_ANSWERED;
-    deja_digest_item *items = deja_arena_alloc(&a->job.arena, count * sizeof *items);
-    if (!items) {
+    if (!list_rereading(a)) {
         a->left_unknown = 1;
+        a->targets = NULL;
         return HIT_ANSWERED;
     }
-    for (size_t i = 0; i < count; i++)
-        items[i] = (deja_digest_item){.path = a->entry->outputs[i].path, .flags = DEJA_DIGEST_NO_FOLLOW};
-    a->digest = (deja_digest){
-        .step = {.user = a}, .root_fd = a->flow->batch->folder_fd, .items = items, .count = count};
     active_enter(a, REREADING);
     return deja_digest_begin(a->flow->options.cache, &a->digest) != 0 ? finish_rereading(a) : HIT_PENDING;
 }

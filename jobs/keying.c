@@ -5,6 +5,7 @@
 #include "environment.h"
 #include <deja/cleanup.h>
 #include <deja/file.h>
+#include <errno.h>
 #include <fcntl.h>
 
 static void add_place(active *a)
@@ -119,14 +120,40 @@ int keying_make(active *a, deja_error *err)
     return 0;
 }
 
-deja_hash keying_left(const deja_output *outputs, size_t count, const deja_content *out)
+/* 0 when it is not known. Nothing, a folder or a device at its end: a link counts by its text alone. */
+static int add_target(deja_key *k, const deja_digest_item *target)
+{
+    switch (target->sys_errno) {
+    case 0:
+        reads_key_file(k, DEJA_FIELD_INPUT, target);
+        return 1;
+    case ENOENT:
+    case ENOTDIR:
+    case ELOOP:
+    case EISDIR:
+    case EINVAL:
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+int keying_left(const deja_output *outputs, size_t count, const deja_digest_item *targets,
+                const deja_content *out, deja_hash *ret)
 {
     deja_key k = {0};
-    for (size_t i = 0; i < count; i++)
-        deja_key_add_content(&k, DEJA_FIELD_OUTPUT, "", &outputs[i].stored.content);
+    int known = 1;
+    for (size_t i = 0; i < count; i++) {
+        const deja_digest_item item = {
+            .path = outputs[i].path, .content = outputs[i].stored.content, .mode = outputs[i].mode};
+        reads_key_file(&k, DEJA_FIELD_OUTPUT, &item);
+        if (targets && targets[i].path)
+            known &= add_target(&k, &targets[i]);
+    }
     if (count == 0)
         deja_key_add_content(&k, DEJA_FIELD_OUTPUT, "", out);
-    deja_hash hash = deja_hash_bytes(k.bytes.data, k.bytes.len);
+    known &= !k.bytes.failed;
+    *ret = deja_hash_bytes(k.bytes.data, k.bytes.len);
     deja_key_done(&k);
-    return hash;
+    return known;
 }

@@ -9,7 +9,12 @@
  * is not known what one of them left, there is no key: a->keyed stays 0. */
 int keying_make(active *a, deja_error *err);
 
-/* What a job left is the contents of its outputs, or its standard output where it has none. */
-deja_hash keying_left(const deja_output *outputs, size_t count, const deja_content *out);
+/*
+ * What a job left: path, content and executability of each of its outputs, and of what a link leads to when
+ * that is a file; its standard output where it has none. `targets` as deja_result has them, NULL: no output
+ * is a link. 0: not known, as what a link leads to cannot be read.
+ */
+int keying_left(const deja_output *outputs, size_t count, const deja_digest_item *targets,
+                const deja_content *out, deja_hash *ret);
 
 #endif

@@ -30,7 +30,9 @@ int outcome_fill_result(active *a, uint32_t flags, deja_error *err)
     const deja_outcome *o = &a->outcome;
     size_t count = a->job.output_count;
     deja_output *outputs = deja_arena_alloc(&a->job.arena, (count + 1) * sizeof *outputs);
-    if (!outputs)
+    deja_digest_item *targets =
+        a->job.def->needed ? deja_arena_alloc(&a->job.arena, (count + 1) * sizeof *targets) : NULL;
+    if (!outputs || (a->job.def->needed && !targets))
         return deja_fail(err, DEJA_ENOMEM, "result of the job: out of memory");
     for (size_t i = 0; i < count; i++)
         outputs[i] = (deja_output){.name = a->job.outputs[i].name, .path = a->job.outputs[i].path};
@@ -52,6 +54,7 @@ int outcome_fill_result(active *a, uint32_t flags, deja_error *err)
         .input_count = flags & DEJA_RESULT_NO_KEEP ? 0 : a->reads.count,
         .outputs = outputs,
         .output_count = count,
+        .targets = targets,
     };
     return 0;
 }

@@ -200,21 +200,39 @@ static int remove_old(const job *j, const char *path, deja_error *err)
     return deja_fail_errno(err, "remove old output '%s'", path);
 }
 
+static uint64_t add_stat(uint64_t stamp, const struct stat *st)
+{
+    uint64_t values[] = {stamp,
+                         (uint64_t)st->st_dev,
+                         (uint64_t)st->st_ino,
+                         (uint64_t)st->st_size,
+                         (uint64_t)st->st_mtim.tv_sec,
+                         (uint64_t)st->st_mtim.tv_nsec,
+                         (uint64_t)st->st_ctim.tv_sec,
+                         (uint64_t)st->st_ctim.tv_nsec};
+    return deja_hash64(values, sizeof values);
+}
+
+/* Folders change with every file that is made in them: of one that a link leads to, only which one it is. */
+static uint64_t add_target(uint64_t stamp, int dirfd, const char *path)
+{
+    struct stat st = {0};
+    (void)fstatat(dirfd, path, &st, 0);
+    if (S_ISDIR(st.st_mode))
+        st = (struct stat){.st_dev = st.st_dev, .st_ino = st.st_ino};
+    return add_stat(stamp, &st);
+}
+
 uint64_t outputs_stamp(const job *j)
 {
     uint64_t stamp = 0;
     for (size_t i = 0; i < j->output_count; i++) {
         struct stat st = {0};
-        (void)fstatat(j->batch->folder_fd, j->outputs[i].path, &st, AT_SYMLINK_NOFOLLOW);
-        uint64_t values[] = {stamp,
-                             (uint64_t)st.st_dev,
-                             (uint64_t)st.st_ino,
-                             (uint64_t)st.st_size,
-                             (uint64_t)st.st_mtim.tv_sec,
-                             (uint64_t)st.st_mtim.tv_nsec,
-                             (uint64_t)st.st_ctim.tv_sec,
-                             (uint64_t)st.st_ctim.tv_nsec};
-        stamp = deja_hash64(values, sizeof values);
+        const char *path = j->outputs[i].path;
+        (void)fstatat(j->batch->folder_fd, path, &st, AT_SYMLINK_NOFOLLOW);
+        stamp = add_stat(stamp, &st);
+        if (S_ISLNK(st.st_mode))
+            stamp = add_target(stamp, j->batch->folder_fd, path);
     }
     return stamp;
 }

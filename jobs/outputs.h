@@ -39,8 +39,8 @@ int outputs_match(const job_input *in, const char *path);
 /* The name under which an output is claimed: a hash of its absolute path. */
 deja_hash outputs_claim(const batch *b, const char *path);
 
-/* A hash of the stat data of its outputs as they are: another one after any of them was replaced, written to,
- * renamed or removed. */
+/* A hash of the stat data of its outputs as they are, and of files that links among them lead to: another one
+ * after any of them was replaced, written to, renamed or removed. */
 uint64_t outputs_stamp(const job *j);
 
 /*

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define EXECUTABLE_BITS 0111u
+
 struct reads_folder {
     dev_t device;
     ino_t inode;
@@ -221,6 +223,13 @@ int reads_probe(reads *r, int dirfd, deja_error *err)
     return reads_check(r, err);
 }
 
+void reads_key_file(deja_key *key, deja_field_tag tag, const deja_digest_item *item)
+{
+    deja_key_add_content(key, tag, item->path, &item->content);
+    if (item->content.kind == DEJA_CONTENT_FILE && item->mode & EXECUTABLE_BITS)
+        deja_key_add(key, DEJA_FIELD_EXECUTABLE, item->path, NULL, 0);
+}
+
 void reads_key(const reads *r, deja_key *key)
 {
     size_t i = 0;
@@ -232,7 +241,7 @@ void reads_key(const reads *r, deja_key *key)
     if (r->has_stdin)
         deja_key_add_content(key, DEJA_FIELD_STDIN, r->items[i].path, &r->items[i].content), i++;
     for (; i < r->count; i++)
-        deja_key_add_content(key, DEJA_FIELD_INPUT, r->items[i].path, &r->items[i].content);
+        reads_key_file(key, DEJA_FIELD_INPUT, &r->items[i]);
     for (i = 0; i < r->empty_count; i++)
         deja_key_add_content(key, DEJA_FIELD_INPUT, r->empty[i],
                              &(deja_content){.kind = DEJA_CONTENT_FOLDER, .hash = deja_hash_bytes("", 0)});

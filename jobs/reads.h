@@ -32,6 +32,10 @@ int reads_check(const reads *r, deja_error *err);
 /* For a job without a key, where nothing is hashed: what it is said to read must be there. As reads_check. */
 int reads_probe(reads *r, int dirfd, deja_error *err);
 
+/* Adds a content under its path, and a field more when it is a file that somebody may execute: a script that
+ * runs it does something else when nobody may. */
+void reads_key_file(deja_key *key, deja_field_tag tag, const deja_digest_item *item);
+
 /* Adds program, standard input and inputs to the key. */
 void reads_key(const reads *r, deja_key *key);
 

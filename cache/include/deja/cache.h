@@ -96,6 +96,7 @@ typedef struct deja_digest_item {
     deja_content content; /* result. A folder is EISDIR, a socket, device or fifo EINVAL. */
     uint64_t stamp; /* result, in memory only: differs when the file was replaced, written to, renamed or
                        linked, be it with the same content and times */
+    uint32_t mode;  /* result: permission bits */
 } deja_digest_item;
 
 /* The contents of some paths, from memory (by device, inode, mode, size, times and boot) where the file is
@@ -238,6 +239,8 @@ typedef struct deja_result {
     size_t input_count;
     deja_output *outputs; /* name and path given; mode and stored are results of the seal */
     size_t output_count;
+    deja_digest_item *targets; /* NULL, or room for output_count: filled in by the seal with what each output
+                                  that is a link leads to; path NULL for one that is none */
     /* results of the seal */
     deja_content out_content; /* of standard output */
     const char

@@ -4,6 +4,7 @@
 #include "failing_alloc.h"
 #include "keying.h"
 #include <deja/cleanup.h>
+#include <errno.h>
 
 static const char *const outer[] = {"LANG=C", "TZ=UTC", "A=a", "API_KEY=s3cret", NULL};
 
@@ -245,25 +246,94 @@ static void test_keying__the_trace_has_the_very_bytes(void **state)
     close_run(&r);
 }
 
-static void test_keying__left_are_contents_in_order(void **state)
+static deja_content content_of(const char *text)
+{
+    return (deja_content){DEJA_CONTENT_FILE, deja_hash_bytes(text, strlen(text)), strlen(text)};
+}
+
+static deja_hash left_of(const deja_output *outputs, size_t count, const deja_digest_item *targets)
+{
+    deja_hash hash;
+    deja_content out = content_of("out");
+    assert_int_equal(keying_left(outputs, count, targets, &out, &hash), 1);
+    return hash;
+}
+
+static int leave_the_same(const deja_output *a, const deja_output *b)
+{
+    deja_hash x = left_of(a, 2, NULL), y = left_of(b, 2, NULL);
+    return deja_hash_equal(&x, &y);
+}
+
+static void test_keying__left_are_paths_contents_and_executability(void **state)
 {
     (void)state;
-    deja_content one = {DEJA_CONTENT_FILE, deja_hash_bytes("1", 1), 1};
-    deja_content two = {DEJA_CONTENT_FILE, deja_hash_bytes("2", 1), 1}, link = one;
-    link.kind = DEJA_CONTENT_LINK;
-    deja_output ab[] = {{.name = "a", .path = "p", .stored.content = one},
-                        {.name = "b", .stored.content = two}};
-    deja_output renamed[] = {{.name = "x", .path = "y", .stored.content = one}, {.stored.content = two}};
-    deja_output swapped[] = {ab[1], ab[0]};
-    deja_hash left = keying_left(ab, 2, &one), same = keying_left(renamed, 2, &two);
-    deja_hash other = keying_left(swapped, 2, &one), first = keying_left(ab, 1, &one);
-    assert_true(deja_hash_equal(&left, &same)); /* neither names nor the standard output count */
-    assert_false(deja_hash_equal(&left, &other));
-    assert_false(deja_hash_equal(&left, &first));
-    deja_hash out = keying_left(NULL, 0, &one), out2 = keying_left(NULL, 0, &two),
-              as_link = keying_left(NULL, 0, &link);
+    const deja_output first[] = {{.name = "a", .path = "p", .mode = 0600, .stored.content = content_of("1")},
+                                 {.name = "b", .path = "q", .mode = 0600, .stored.content = content_of("2")}};
+    deja_output other[2];
+    memcpy(other, first, sizeof other);
+    other[0].name = "x";
+    other[0].mode = 0444;
+    assert_true(leave_the_same(first, other));
+    other[0].mode = 0610;
+    assert_false(leave_the_same(first, other));
+    other[0] = first[0];
+    other[0].path = "q", other[1].path = "p";
+    assert_false(leave_the_same(first, other));
+    other[0] = first[1], other[1] = first[0];
+    assert_false(leave_the_same(first, other));
+    other[0] = first[0], other[1] = first[1];
+    other[1].stored.content.kind = DEJA_CONTENT_LINK;
+    assert_false(leave_the_same(first, other));
+}
+
+static void test_keying__without_outputs_standard_output_is_what_was_left(void **state)
+{
+    (void)state;
+    deja_content one = content_of("1"), two = content_of("2");
+    deja_hash out, out2;
+    assert_int_equal(keying_left(NULL, 0, NULL, &one, &out), 1);
+    assert_int_equal(keying_left(NULL, 0, NULL, &two, &out2), 1);
     assert_false(deja_hash_equal(&out, &out2));
-    assert_false(deja_hash_equal(&out, &as_link));
+}
+
+static void test_keying__a_link_is_left_with_the_file_that_it_leads_to(void **state)
+{
+    (void)state;
+    deja_output link = {.name = "", .path = "l", .mode = 0777, .stored.content = content_of("text")};
+    link.stored.content.kind = DEJA_CONTENT_LINK;
+    deja_digest_item none = {0}, target = {.path = "l", .content = content_of("1"), .mode = 0600};
+    deja_hash plain = left_of(&link, 1, &none), one = left_of(&link, 1, &target), hash;
+    assert_false(deja_hash_equal(&plain, &one));
+    target.mode = 0700;
+    hash = left_of(&link, 1, &target);
+    assert_false(deja_hash_equal(&hash, &one));
+    target.content = content_of("2");
+    target.mode = 0600;
+    hash = left_of(&link, 1, &target);
+    assert_false(deja_hash_equal(&hash, &one));
+    static const int no_file[] = {ENOENT, ENOTDIR, ELOOP, EISDIR, EINVAL};
+    for (size_t i = 0; i < sizeof no_file / sizeof *no_file; i++) {
+        target.sys_errno = no_file[i];
+        hash = left_of(&link, 1, &target);
+        assert_true(deja_hash_equal(&hash, &plain));
+    }
+    target.sys_errno = EACCES;
+    assert_int_equal(keying_left(&link, 1, &target, &none.content, &hash), 0);
+}
+
+static void test_keying__an_input_that_may_be_executed_says_so(void **state)
+{
+    (void)state;
+    run r;
+    open_run(&r, "version: 1\njobs:\n  a: {run: [x], inputs: [f, g]}\n");
+    active a = begin(&r, "a", 0);
+    a.reads.items[1].mode = 0640;
+    a.reads.items[2].mode = 0610;
+    assert_int_equal(keying_make(&a, NULL), 0);
+    assert_non_null(strstr(fields_of(&a.encoding), ";13 f=;13 g=;17 g=;"));
+    end(&a);
+    close_run(&r);
 }
 
 static void test_keying__any_allocation_may_fail(void **state)
@@ -312,7 +382,10 @@ int main(void)
         CASE(test_keying__there_is_no_key_where_it_is_not_known_what_was_left),
         CASE(test_keying__every_instance_has_its_own_environment),
         CASE(test_keying__the_trace_has_the_very_bytes),
-        CASE(test_keying__left_are_contents_in_order),
+        CASE(test_keying__left_are_paths_contents_and_executability),
+        CASE(test_keying__without_outputs_standard_output_is_what_was_left),
+        CASE(test_keying__a_link_is_left_with_the_file_that_it_leads_to),
+        CASE(test_keying__an_input_that_may_be_executed_says_so),
         CASE(test_keying__any_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -238,6 +238,26 @@ static void test_outputs__lack_of_memory_is_an_error(void **state)
     batch_free(b);
 }
 
+static void test_outputs__a_stamp_sees_files_through_links(void **state)
+{
+    (void)state;
+    batch *b = load("version: 1\njobs:\n  a: {run: x, outputs: [file, link, folder]}\n");
+    job j = render(b, "a", 0);
+    mkdir("d", 0700);
+    write_file("file", "1");
+    write_file("data", "1");
+    assert_int_equal(symlink("data", "link"), 0);
+    assert_int_equal(symlink("d", "folder"), 0);
+    uint64_t stamp = outputs_stamp(&j);
+    assert_true(outputs_stamp(&j) == stamp);
+    write_file("d/f", "what is in a folder does not count");
+    assert_true(outputs_stamp(&j) == stamp);
+    write_file("data", "22");
+    assert_false(outputs_stamp(&j) == stamp);
+    job_done(&j);
+    batch_free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -252,6 +272,7 @@ int main(void)
         CASE(test_outputs__links_are_themselves),
         CASE(test_outputs__refuses_special_files_and_files_as_folders),
         CASE(test_outputs__lack_of_memory_is_an_error),
+        CASE(test_outputs__a_stamp_sees_files_through_links),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -352,12 +352,16 @@ static void finish_changed_need(active *a, const batch_job *needed)
     finish_unfit(a, &text);
 }
 
-/* What they were writing may be cut. */
+/* What they were writing may be cut, or is still being written. */
 static void finish_killed_rest(active *a)
 {
     DEJA_AUTO_BUFFER deja_buffer text = {0};
     deja_buffer_add_string(
-        &text, "what it had left running was ended with it: its result is not kept ('wait' for it)");
+        &text,
+        a->outcome.killed_rest == DEJA_REST_KILLED
+            ? "what it had left running was ended with it: its result is not kept ('wait' for it)"
+            : "a process without DEJA_RUN in its environment may be what it left running: its result is "
+              "not kept");
     finish_unfit(a, &text);
 }
 

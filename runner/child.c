@@ -128,7 +128,7 @@ static int foreign_group_is_gone(child *c)
 {
     if (kill(-c->pid, 0) < 0)
         return 1;
-    c->outcome.killed_rest = 1;
+    c->outcome.killed_rest = DEJA_REST_KILLED;
     return 0;
 }
 
@@ -148,7 +148,7 @@ static int group_is_gone(child *c, const child_host *host)
         if (info.si_pid == 0)
             return 0;
         if (info.si_code == CLD_KILLED && info.si_status == SIGKILL)
-            c->outcome.killed_rest = 1;
+            c->outcome.killed_rest = DEJA_REST_KILLED;
     }
 }
 
@@ -185,7 +185,8 @@ int child_handle(child *c, child_host *host, child_part part, uint32_t events)
 
 int child_look_again(child *c, child_host *host, int64_t now_ns)
 {
-    int gone = group_is_gone(c, host);
+    c->group_gone = c->group_gone || group_is_gone(c, host);
+    int gone = c->group_gone && (!host->owns_children || rest_is_gone(c, host, now_ns));
     if (!gone && now_ns < c->give_up_ns) {
         int64_t waited = now_ns - c->outcome.start_ns - c->outcome.wall_ns;
         int64_t pause = waited < first_look_ns ? first_look_ns : waited;
@@ -193,7 +194,7 @@ int child_look_again(child *c, child_host *host, int64_t now_ns)
         return 0;
     }
     if (!gone)
-        c->outcome.killed_rest = 1; /* killed, but in the kernel's hands */
+        c->outcome.killed_rest = DEJA_REST_KILLED; /* killed, but in the kernel's hands */
     c->look_at_ns = 0;
     child_finish(c, host);
     return 1;

@@ -5,6 +5,7 @@
  * its first process has exited, the rest of its group was killed and is gone, and the pipes were drained.
  */
 #include "capture.h"
+#include "rest.h"
 #include "spawn.h"
 #include "warden.h"
 
@@ -24,11 +25,19 @@ typedef struct child_host {
     uint64_t reserve_fds;  /* the next job keeps off the last so many numbers of descriptors; 0: off none */
     uint64_t fd_limit;     /* the soft limit when it was last looked at */
     uint64_t own_peak_rss; /* bytes; this process had at least so much */
-    char *mark;            /* "DEJA_RUN=..." */
-    char *scratch;         /* child_scratch_bytes */
+    char *mark;            /* "DEJA_RUN=...", with room for the number of a job */
+    size_t mark_len;       /* without that */
+    uint64_t number;       /* of the last job that was started */
+    struct child **slot;   /* the runner's table; borrowed */
+    uint32_t slots;
+    rest rest;
+    char *scratch; /* child_scratch_bytes */
 } child_host;
 
-enum { child_scratch_bytes = 64 * 1024 }; /* a pipe's capacity: one read empties it */
+enum {
+    child_scratch_bytes = 64 * 1024, /* a pipe's capacity: one read empties it */
+    child_number_bytes = 22,         /* "#", the digits of a 64-bit number, NUL */
+};
 
 typedef enum child_part { child_exit, child_out, child_err, child_parts } child_part;
 
@@ -45,7 +54,9 @@ typedef struct child {
     deja_outcome outcome;
     pid_t pid;
     uint32_t slot;      /* on the warden's board */
-    int exited;         /* 1: the first process was reaped, the rest of its group may be dying */
+    uint64_t number;    /* in its mark, from 1 */
+    int exited;         /* 1: the first process was reaped, what it left may be dying */
+    int group_gone;     /* 1: nobody of its group is left, the number may be another one's by now */
     int64_t kill_at_ns; /* when the grace after TERM is over; 0: no grace is running */
     int64_t look_at_ns; /* when to look at the group again; while `exited` */
     int64_t give_up_ns; /* when to end without waiting for the group any longer; while `exited` */

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -70,6 +71,7 @@ static int build_environment(child_host *host, const char *const *env)
     for (size_t i = 0; i < count; i++)
         if (env[i][0] != 'D' || strncmp(env[i], MARK_VARIABLE, strlen(MARK_VARIABLE)) != 0)
             host->env[len++] = (char *)env[i];
+    snprintf(host->mark + host->mark_len, child_number_bytes, "#%llu", (unsigned long long)host->number);
     host->env[len++] = host->mark;
     host->env[len] = NULL;
     return 0;
@@ -174,6 +176,7 @@ static void init(child *c, child_host *host, uint32_t slot, const deja_command *
         capture_init(&c->capture[part]);
     }
     c->slot = slot;
+    c->number = ++host->number;
     c->outcome = (deja_outcome){.user = command->user, .status = -1, .out.fd = -1, .err.fd = -1};
     if (host->trace)
         c->name = deja_strdup(command->file);

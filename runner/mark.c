@@ -7,10 +7,28 @@
 
 static void end_part(mark_search *s)
 {
-    if (s->in_value && !s->mismatch && s->at == s->id_len)
+    if (s->in_value && !s->mismatch && s->at == s->id_len) {
         s->found = 1;
+        s->job = s->number;
+    }
     s->at = 0;
-    s->mismatch = 0;
+    s->mismatch = s->in_number = 0;
+    s->number = 0;
+}
+
+/* "#12" behind a part. */
+static int is_of_number(mark_search *s, char c)
+{
+    if (s->in_value && !s->in_number && c == '#') {
+        s->mismatch |= s->at != s->id_len;
+        s->in_number = 1;
+        return 1;
+    }
+    if (s->in_number && c >= '0' && c <= '9')
+        s->number = s->number * 10 + (uint64_t)(c - '0');
+    else
+        s->mismatch |= s->in_number;
+    return s->in_number;
 }
 
 static void add_char(mark_search *s, char c)
@@ -20,6 +38,8 @@ static void add_char(mark_search *s, char c)
         s->in_value = s->in_value && c == ':';
         return;
     }
+    if (is_of_number(s, c))
+        return;
     const char *want = s->in_value ? s->run_id : MARK_VARIABLE;
     size_t len = s->in_value ? s->id_len : strlen(MARK_VARIABLE);
     if (s->mismatch || s->at >= len || want[s->at] != c) {

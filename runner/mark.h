@@ -1,9 +1,11 @@
 #ifndef DEJA_RUNNER_MARK_H
 #define DEJA_RUNNER_MARK_H
 /*
- * The mark that processes of a run have in their environment: DEJA_RUN=ID, or OUTER:ID:INNER in nested runs.
+ * The mark that processes of a run have in their environment: DEJA_RUN=ID#JOB, or OUTER#JOB:ID#JOB:INNER#JOB
+ * in nested runs. JOB is a number that each job of a runner has for itself.
  */
 #include <stddef.h>
+#include <stdint.h>
 
 #define MARK_VARIABLE "DEJA_RUN="
 
@@ -15,6 +17,9 @@ typedef struct mark_search {
     int in_value; /* the name agreed */
     int mismatch; /* the present name or part differs */
     int found;
+    int in_number;   /* behind the # of a part */
+    uint64_t number; /* there */
+    uint64_t job;    /* once found: the number of its job, 0 without */
 } mark_search;
 
 /* Searches the next block; begin with {.run_id, .id_len}. */

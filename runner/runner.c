@@ -44,6 +44,8 @@ static int make_mark(deja_runner *r, const char *outer, const char *id, deja_err
     if (outer && *outer)
         deja_buffer_addf(&b, "%s:", outer);
     deja_buffer_add_string(&b, id);
+    r->host.mark_len = b.len;
+    deja_buffer_addf(&b, "%*s", child_number_bytes, "");
     r->host.mark = deja_buffer_take(&b);
     r->host.scratch = deja_realloc(NULL, child_scratch_bytes);
     return r->host.mark && r->host.scratch ? 0 : deja_fail(err, DEJA_ENOMEM, "open a runner");
@@ -134,6 +136,7 @@ static void free_runner(deja_runner *r, int own)
     deja_cleanup_close(&r->timer);
     warden_done(&r->host.warden, own);
     spawner_done(&r->host.spawner);
+    rest_done(&r->host.rest);
     deja_free(r->host.env);
     deja_free(r->host.mark);
     deja_free(r->host.scratch);
@@ -143,8 +146,9 @@ static void free_runner(deja_runner *r, int own)
 /* What a job needs more than we do. Its pidfd only tells that the warden was killed. */
 static int spare_descriptor(deja_runner *r)
 {
+    int spared = rest_spare_descriptor(&r->host.rest);
     table_unwatch_warden(r);
-    return warden_spare_descriptor(&r->host.warden);
+    return warden_spare_descriptor(&r->host.warden) || spared;
 }
 
 /* For the jobs that run and the next one. */
@@ -160,7 +164,7 @@ int deja_runner_open(deja_runner **ret, const deja_runner_options *options, deja
     deja_runner *r = deja_calloc(1, sizeof *r);
     if (!r)
         return deja_fail(err, DEJA_ENOMEM, "open a runner");
-    r->host.epoll = r->timer = r->host.warden.pidfd = -1;
+    r->host.epoll = r->timer = r->host.warden.pidfd = r->host.rest.fd = -1;
     r->host.owns_children = options->owns_children != 0;
     r->host.trace = options->trace;
     r->host.store =

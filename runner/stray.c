@@ -80,19 +80,29 @@ static pid_t parse_pid(const char *s)
     return *s == '\0' || *s == ' ' ? v : 0;
 }
 
-static int environment_is_marked(int proc, pid_t pid, const char *run_id, char *block)
+/* Returns how many bytes were read. */
+static size_t search_environment(int proc, pid_t pid, mark_search *search, char *block)
 {
     char path[32];
     process_path(path, pid, "environ");
     int fd = open_at(proc, path, 0);
+    size_t len = 0;
     if (fd < 0)
         return 0;
-    mark_search search = {.run_id = run_id, .id_len = strlen(run_id)};
     ssize_t n;
-    while (!search.found && (n = read_some(fd, block, block_bytes)) > 0)
-        mark_add(&search, block, (size_t)n);
-    mark_end(&search);
+    while (!search->found && (n = read_some(fd, block, block_bytes)) > 0) {
+        mark_add(search, block, (size_t)n);
+        len += (size_t)n;
+    }
+    mark_end(search);
     close_fd(fd);
+    return len;
+}
+
+static int environment_is_marked(int proc, pid_t pid, const char *run_id, char *block)
+{
+    mark_search search = {.run_id = run_id, .id_len = strlen(run_id)};
+    search_environment(proc, pid, &search, block);
     return search.found;
 }
 
@@ -119,8 +129,8 @@ static int has_threads(const char *field)
 static int parse_stat(char *stat, process *p, pid_t *group)
 {
     char *name = strchr(stat, '('), *end = strrchr(stat, ')');
-    if (!name || !end || end[1] != ' ' || end[2] == 'X' || end[3] != ' ' ||
-        (end[2] == 'Z' && !has_threads(end + 1)))
+    *group = 0;
+    if (!name || !end || end[1] != ' ' || end[3] != ' ')
         return 0;
     p->stopped = end[2] == 'T' || end[2] == 't';
     size_t len = (size_t)(end - name - 1);
@@ -128,26 +138,30 @@ static int parse_stat(char *stat, process *p, pid_t *group)
     p->parent = parse_pid(end + 4);
     const char *next = strchr(end + 4, ' ');
     *group = next ? parse_pid(next + 1) : 0;
-    return p->parent > 0;
+    return p->parent > 0 && end[2] != 'X' && (end[2] != 'Z' || has_threads(end + 1));
+}
+
+/* 0 for one that is dead or gone. */
+static int read_stat(int proc, pid_t pid, process *ret, pid_t *ret_group)
+{
+    char path[32], stat[stat_bytes];
+    process_path(path, pid, "stat");
+    int fd = open_at(proc, path, 0);
+    if (fd < 0)
+        return 0;
+    ssize_t n = read_some(fd, stat, sizeof stat - 1);
+    close_fd(fd);
+    stat[n > 0 ? n : 0] = '\0';
+    *ret = (process){.pid = pid};
+    return parse_stat(stat, ret, ret_group);
 }
 
 /* Adds a living process to the table, marked when it is a stray by itself. */
 static void look_at(table *t, const stray_hunt *hunt, int proc, pid_t pid, char *block)
 {
-    char path[32], stat[stat_bytes];
-    process_path(path, pid, "stat");
-    int fd = open_at(proc, path, 0);
-    if (fd < 0 || t->len == t->cap) {
-        if (fd >= 0)
-            close_fd(fd);
-        return;
-    }
-    ssize_t n = read_some(fd, stat, sizeof stat - 1);
-    close_fd(fd);
-    stat[n > 0 ? n : 0] = '\0';
-    process p = {.pid = pid};
+    process p;
     pid_t group;
-    if (!parse_stat(stat, &p, &group))
+    if (t->len == t->cap || !read_stat(proc, pid, &p, &group))
         return;
     p.spared = p.spared && t->patient;
     p.stray = p.parent == hunt->parent || group_is_noted(hunt, group) ||
@@ -231,6 +245,25 @@ static void *map_table(size_t *cap)
             return p;
     }
     return NULL;
+}
+
+int stray_look_at(pid_t pid, const char *run_id, stray_sight *ret)
+{
+    char block[block_bytes];
+    mark_search search = {.run_id = run_id, .id_len = strlen(run_id)};
+    process p;
+    *ret = (stray_sight){0};
+    int proc = open_at(AT_FDCWD, "/proc", O_DIRECTORY);
+    int alive = proc >= 0 && read_stat(proc, pid, &p, &ret->group);
+    if (alive) {
+        ret->is_warden = p.spared;
+        ret->has_environment = search_environment(proc, pid, &search, block) > 0;
+        ret->marked = search.found;
+        ret->job = search.job;
+    }
+    if (proc >= 0)
+        close_fd(proc);
+    return alive;
 }
 
 int stray_sweep(const stray_hunt *hunt, int patient)

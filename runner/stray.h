@@ -22,6 +22,18 @@ typedef struct stray_hunt {
     pid_t warden; /* never a stray: the runner's own; 0: none */
 } stray_hunt;
 
+/* What /proc says of one process. */
+typedef struct stray_sight {
+    pid_t group;
+    int is_warden;       /* it calls itself one */
+    int has_environment; /* 0: not to be read, or it has none yet, as in the middle of execve(2) */
+    int marked;          /* with the run's id */
+    uint64_t job;        /* the number behind it, 0 without */
+} stray_sight;
+
+/* 1, or 0 for a process that is dead or gone. */
+int stray_look_at(pid_t pid, const char *run_id, stray_sight *ret);
+
 /*
  * Looks once through /proc for living strays but the calling process. Returns how many there were; -1 when
  * /proc cannot be read or there is no memory for the table. `patient` 0: all get SIGKILL. 1:

@@ -36,8 +36,8 @@ int table_make_room(deja_runner *r)
     if (!slot)
         return -1;
     memset(slot + r->slots, 0, (wanted - r->slots) * sizeof *slot);
-    r->slot = slot;
-    r->slots = wanted;
+    r->slot = r->host.slot = slot;
+    r->slots = r->host.slots = wanted;
     return 0;
 }
 

@@ -105,6 +105,14 @@ enum deja_exec_step {
     DEJA_EXEC_PREPARE = 3, /* standard streams, process group */
 };
 
+/* What became of the processes that a job had left running. */
+enum deja_rest {
+    DEJA_REST_NONE = 0, /* there were none */
+    DEJA_REST_KILLED = 1,
+    DEJA_REST_DOUBTFUL =
+        2, /* while it ran, one appeared that may be its own or another job's, and lives on */
+};
+
 typedef struct deja_outcome {
     void *user;
     int32_t exec_errno; /* 0, or why the program never ran; then status is 127 (ENOENT) or 126 */
@@ -119,14 +127,14 @@ typedef struct deja_outcome {
      */
     int32_t terminated;
     /*
-     * 1: others of its group were alive when its first process had ended, and were killed: what they were
-     * writing may be cut, whatever `status` says. Who left the group (setsid) is not counted, one whom the
-     * job itself killed with SIGKILL and did not wait for is. Without `owns_children` so is one that had
-     * ended when its new parent had not waited for it yet.
+     * DEJA_REST_KILLED: others that it had started were alive when its first process had ended, and were
+     * killed: what they were writing may be cut, whatever `status` says. One whom the job itself killed with
+     * SIGKILL and did not wait for counts, too. Without `owns_children` who left its process group (setsid)
+     * is not counted, and one of the group is that had ended when its new parent had not waited for it yet.
      */
-    int32_t killed_rest;
-    int64_t pid;      /* of its first process, for messages; gone */
-    int64_t start_ns; /* monotonic */
+    int32_t killed_rest; /* enum deja_rest */
+    int64_t pid;         /* of its first process, for messages; gone */
+    int64_t start_ns;    /* monotonic */
     int64_t wall_ns;
     int64_t cpu_ns; /* user and system, of the first process and the descendants it waited for */
     /*

@@ -154,9 +154,12 @@ static void test_child__a_status_that_the_program_took_is_unknown(void **state)
 static void test_child__output_is_drained_at_the_exit(void **state)
 {
     (void)state;
+    char mark[64] = "DEJA_RUN=drain";
     child_host host = {.epoll = epoll_create1(EPOLL_CLOEXEC),
                        .store.limit = 1 << 20,
-                       .mark = (char *)"DEJA_RUN=drain",
+                       .mark = mark,
+                       .mark_len = strlen(mark),
+                       .rest.fd = -1,
                        .scratch = malloc(child_scratch_bytes)};
     child *c = NULL;
     const char *argv[] = {"/bin/sh", "-c", "head -c 60000 /dev/zero; echo e >&2; setsid sleep 1000 & exit 0",

@@ -261,7 +261,7 @@ static void test_runner__environment_is_what_was_given_and_the_mark(void **state
     deja_command c = {.argv = argv, .file = "/usr/bin/env", .env = env, .stdin_fd = -1};
     assert_int_equal(deja_runner_start(r, &c, NULL), 0);
     deja_outcome o = commands_next(r);
-    assert_string_equal(commands_text(&o.out), "A=1\nDEJA_RUNS=2\nB=\nDEJA_RUN=outer:inner\n");
+    assert_string_equal(commands_text(&o.out), "A=1\nDEJA_RUNS=2\nB=\nDEJA_RUN=outer:inner#1\n");
     deja_outcome_done(&o);
     deja_runner_close(r);
 }
@@ -327,7 +327,11 @@ static void test_runner__says_whether_the_rest_was_alive_and_killed(void **state
         {"/bin/sh", "sleep 1000 & kill -9 $!; wait $! || exit 0", 0},
         {"/bin/sh",
          "setsid sleep 1000 & p=$!; until [ \"$(cut -d ' ' -f 6 /proc/$p/stat)\" = $p ]; do :; done; exit 0",
-         0},
+         1},
+        {"/bin/sh", "setsid -f sleep 1000", 1},
+        {"/bin/sh", "setsid setsid setsid sleep 1000 & sleep 0.01", 1},
+        {"/bin/sh", "env -i setsid -f sleep 1000", 1},
+        {"/bin/sh", "setsid sleep 0.001 & p=$!; " until_dead, 0},
         {"/bin/bash", "seq 1 30000 > >(gzip -9 >o; sleep 1000)", 1},
     };
     deja_runner *r = commands_open();
@@ -415,7 +419,7 @@ static void test_runner__no_descriptor_is_left(void **state)
         deja_outcome o = commands_run(r, i % 3 ? "echo x" : "exec /nowhere/at/all");
         deja_outcome_done(&o);
     }
-    assert_in_range(commands_count_fds(), open_count, open_count + 1); /* the warden's */
+    assert_in_range(commands_count_fds(), open_count, open_count + 2); /* warden, list of children */
     commands_shell(r, "sleep 1000", NULL);
     commands_shell(r, "yes", NULL);
     deja_runner_close(r);
@@ -753,6 +757,41 @@ static void test_runner__a_forked_child_may_only_close(void **state)
     deja_runner_close(r);
 }
 
+#define until_go " while [ ! -e go ]; do sleep 0.01; done"
+
+static void test_runner__what_left_its_group_ends_with_its_own_job(void **state)
+{
+    (void)state;
+    deja_runner *r = commands_open();
+    commands_shell(r, "setsid -f sh -c 'echo $$ >first; sleep 1000; :';" until_go, r);
+    pid_t first = commands_wait_pid("first");
+    assert_int_equal(killed_rest(r, "/bin/sh", "setsid -f sleep 1000"), DEJA_REST_KILLED);
+    assert_int_equal(killed_rest(r, "/bin/sh", ":"), DEJA_REST_NONE);
+    assert_true(commands_alive(first));
+    fclose(fopen("go", "w"));
+    deja_outcome o = commands_next(r);
+    assert_ptr_equal(o.user, r);
+    assert_int_equal(o.killed_rest, DEJA_REST_KILLED);
+    assert_false(commands_alive(first));
+    deja_outcome_done(&o);
+    deja_runner_close(r);
+}
+
+static void test_runner__what_may_be_anybodys_is_noted_of_all_that_ran(void **state)
+{
+    (void)state;
+    deja_runner *r = commands_open();
+    commands_shell(r, until_go, r);
+    assert_int_equal(killed_rest(r, "/bin/sh", "env -i setsid -f sleep 1000"), DEJA_REST_DOUBTFUL);
+    assert_int_equal(killed_rest(r, "/bin/sh", ":"), DEJA_REST_NONE); /* it was there before */
+    fclose(fopen("go", "w"));
+    deja_outcome o = commands_next(r);
+    assert_int_equal(o.killed_rest, DEJA_REST_DOUBTFUL);
+    deja_outcome_done(&o);
+    deja_runner_close(r);
+    assert_false(commands_have_children());
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -820,6 +859,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_runner__a_forked_child_may_only_close, scratch_setup,
                                         scratch_teardown),
         cmocka_unit_test_setup_teardown(test_runner__copies_of_our_descriptors_leave_no_stale_events,
+                                        scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_runner__what_left_its_group_ends_with_its_own_job, scratch_setup,
+                                        scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_runner__what_may_be_anybodys_is_noted_of_all_that_ran,
                                         scratch_setup, scratch_teardown),
     };
     return cmocka_run_group_tests_name("runner", tests, NULL, NULL);

@@ -250,19 +250,19 @@ static void test_warden__zombies_of_strays_are_reaped_while_jobs_run(void **stat
 {
     (void)state;
     deja_runner *r = commands_open();
-    /* one that is still there when its job ends, so that nobody but us can wait for it */
-    const char *text =
-        "setsid sh -c 'echo $$ >stray; while [ ! -e go ]; do :; done' & while [ ! -s stray ]; do :; done";
-    deja_outcome o = commands_run(r, text);
-    deja_outcome_done(&o);
+    /* an orphan of a job that goes on, so that nobody but us can wait for it */
+    commands_shell(r, "setsid -f sh -c 'echo $$ >stray'; while [ ! -e go ]; do sleep 0.01; done", r);
     pid_t stray = commands_wait_pid("stray");
-    assert_true(commands_alive(stray));
-    fclose(fopen("go", "w"));
     for (int i = 0; kill(stray, 0) == 0; i++) {
         assert_true(i < commands_patience_ms / 20);
-        o = commands_run(r, "sleep 0.02");
+        deja_outcome o = commands_run(r, "sleep 0.02");
         deja_outcome_done(&o);
     }
+    fclose(fopen("go", "w"));
+    deja_outcome o = commands_next(r);
+    assert_ptr_equal(o.user, r);
+    assert_int_equal(o.killed_rest, DEJA_REST_NONE);
+    deja_outcome_done(&o);
     deja_runner_close(r);
 }
 

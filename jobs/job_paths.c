@@ -154,14 +154,40 @@ int job_paths_outputs(job *j, deja_error *err)
     return 0;
 }
 
-const char *job_paths_program(job *j)
+const batch_env *job_paths_searched(const batch_job *def)
 {
-    if (!j->program || !strchr(j->program, '/'))
-        return NULL;
-    if (j->program[0] == '/')
-        return job_paths_place(j, j->program);
+    for (size_t i = 0; i < def->env_count; i++)
+        if (def->env[i].set && strcmp(def->env[i].name, "PATH") == 0)
+            return &def->env[i];
+    return NULL;
+}
+
+/* A path as the command sees it: relative to its folder. */
+static const char *place_from_cwd(job *j, const char *folder, size_t len, const char *word)
+{
     DEJA_AUTO_BUFFER deja_buffer b = {0};
-    deja_buffer_addf(&b, "%s/%s", j->cwd, j->program);
+    if (len == 0 || folder[0] != '/')
+        deja_buffer_addf(&b, "%s/", j->cwd);
+    deja_buffer_add(&b, folder, len);
+    deja_buffer_addf(&b, "%s%s", len ? "/" : "", word);
     char *path = b.failed ? NULL : deja_arena_dup(&j->arena, b.data, b.len);
     return path ? job_paths_place(j, path) : NULL;
+}
+
+const char *job_paths_program(job *j, size_t at)
+{
+    const char *folders;
+    if (j->program && strchr(j->program, '/'))
+        return at > 0                 ? NULL
+               : j->program[0] == '/' ? job_paths_place(j, j->program)
+                                      : place_from_cwd(j, "", 0, j->program);
+    const batch_env *path = j->program ? job_paths_searched(j->def) : NULL;
+    if (!path || job_env_value(j, (size_t)(path - j->def->env), &folders, NULL) < 0)
+        return NULL;
+    for (; at > 0; at--) {
+        folders += strcspn(folders, ":");
+        if (*folders++ == '\0')
+            return NULL;
+    }
+    return place_from_cwd(j, folders, strcspn(folders, ":"), j->program);
 }

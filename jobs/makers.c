@@ -53,8 +53,10 @@ static int note_name(reader *r, const char *path)
 static int note_reads(makers *m, job *j, deja_error *err)
 {
     uint32_t number = j->def->number;
-    const char *program = job_paths_program(j);
-    int status = program ? note_name(&m->readers[number], program) : 0;
+    const char *program;
+    int status = 0;
+    for (size_t at = 0; status == 0 && (program = job_paths_program(j, at)); at++)
+        status = note_name(&m->readers[number], program);
     if (status == 0 && j->stdin_path)
         status = note_name(&m->readers[number], j->stdin_path);
     for (size_t i = 0; status == 0 && i < j->input_count; i++) {
@@ -87,21 +89,19 @@ static int note_matrix(makers *m, const batch_job *def, deja_error *err)
 }
 
 /* All instances execute the same program: the first word of the command has no expression, nor has the
- * folder. */
+ * folder or the PATH. */
 static int has_one_program(const batch_job *def)
 {
     const template_text *t = def->words[0].template;
-    if (def->cwd && def->cwd->template->expr_count > 0)
+    const batch_env *path = job_paths_searched(def);
+    if ((def->cwd && def->cwd->template->expr_count > 0) || (path && path->value.template->expr_count > 0))
         return 0;
     if (def->run == BATCH_ARGV || t->expr_count == 0)
         return t->expr_count == 0;
-    const char *first = t->source + t->parts[0].offset;
-    size_t len = t->parts[0].expr ? 0 : t->parts[0].len, at = 0;
-    while (at < len && strchr(" \t\n", first[at]))
-        at++;
-    while (at < len && !strchr(" \t\n", first[at]))
-        at++;
-    return at < len;
+    DEJA_AUTO_BUFFER deja_buffer first = {0};
+    if (!t->parts[0].expr)
+        deja_buffer_add(&first, t->source + t->parts[0].offset, t->parts[0].len);
+    return !first.failed && shell_first_word_ends(deja_buffer_string(&first));
 }
 
 /* What is needed to know what an instance reads; where all execute one program the first one tells it. */
@@ -113,11 +113,12 @@ static unsigned read_parts(const batch_job *def, uint32_t index)
 /* Its old output would be removed before it runs. */
 static int check_program(job *j, deja_error *err)
 {
-    const char *program = job_paths_program(j);
-    for (size_t i = 0; program && i < j->output_count; i++)
-        if (strcmp(j->outputs[i].path, program) == 0)
-            return source_fail(&j->batch->source, j->outputs[i].at, err,
-                               "output '%s' is also the program of '%s'", program, j->def->name);
+    const char *program;
+    for (size_t at = 0; (program = job_paths_program(j, at)); at++)
+        for (size_t i = 0; i < j->output_count && strchr(j->program, '/'); i++)
+            if (strcmp(j->outputs[i].path, program) == 0)
+                return source_fail(&j->batch->source, j->outputs[i].at, err,
+                                   "output '%s' is also the program of '%s'", program, j->def->name);
     return 0;
 }
 
@@ -189,8 +190,8 @@ static int link_names(makers *m, uint32_t number, int64_t only, deja_error *err)
     int status = 0, maybe = may_read(m, r, only);
     for (uint32_t i = 0; maybe && status == 0 && i < r->instances; i++) {
         status = job_render(&j, m->batch, def, i, read_parts(def, i), err);
-        const char *program = status == 0 ? job_paths_program(&j) : NULL;
-        if (program)
+        const char *program;
+        for (size_t at = 0; status == 0 && (program = job_paths_program(&j, at)); at++)
             status = link_name(m, number, only, program, def->words[0].at, err);
         for (size_t k = 0; status == 0 && k < j.input_count; k++)
             if (!j.inputs[k].pattern && !j.inputs[k].folder)

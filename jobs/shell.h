@@ -57,10 +57,15 @@ void shell_quote(deja_buffer *b, const char *value, size_t len);
 char **shell_words(const char *text, deja_arena *arena);
 
 /*
- * The first word of a rendered text where that is plain (quotes are fine), also when the rest needs a shell;
- * else NULL: an assignment, an expansion, a comment, a reserved word, a builtin.
+ * The program of a rendered text: the first word of its first command where that is plain (quotes are fine),
+ * also when the rest needs a shell. Comments and assignments in front of it are skipped, and an `exec`. NULL
+ * for an expansion, a reserved word, a builtin, an assignment of what a command prints; for a word without a
+ * slash behind an assignment of PATH.
  */
 char *shell_first_word(const char *text, deja_arena *arena);
+
+/* 1 when that is the same for all texts that begin with `text`. */
+int shell_first_word_ends(const char *text);
 
 /* 1 when the text, rendered or not, has a pipe operator (| or |&, not ||) outside quotes and comments. Only a
  * hint depends on it. */

@@ -135,17 +135,109 @@ char **shell_words(const char *text, deja_arena *arena)
     return finish(words, count, arena);
 }
 
+/* Blanks, lines without a command, comments. */
+static void skip_empty(const char **s)
+{
+    for (*s += strspn(*s, " \t\n"); **s == '#'; *s += strspn(*s, " \t\n"))
+        *s += strcspn(*s, "\n");
+}
+
+/* The length of "NAME=" or "NAME+=", 0 for anything else. */
+static size_t assigned_name(const char *s)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_";
+    size_t len = one_of(*s, letters) ? 1 : 0;
+    while (len && (one_of(s[len], letters) || one_of(s[len], "0123456789")))
+        len++;
+    len += len && s[len] == '+' && s[len + 1] == '=';
+    return len && s[len] == '=' ? len + 1 : 0;
+}
+
+/* "..." at *s; *s stays inside where it cannot be told where it ends. */
+static int skip_double(const char **s)
+{
+    for (++*s; **s != '"'; ++*s) {
+        if (**s == '\\' && (*s)[1])
+            ++*s;
+        else if (!**s || **s == '`' || strncmp(*s, "$(", 2) == 0)
+            return 0;
+    }
+    ++*s;
+    return 1;
+}
+
+/* What is assigned, up to a blank or an operator. 0 when commands are executed in it, or it is an array. */
+static int skip_value(const char **s)
+{
+    for (; **s && !one_of(**s, " \t\n;&|<>()"); ++*s) {
+        if (**s == '`' || strncmp(*s, "$(", 2) == 0 || strncmp(*s, "${", 2) == 0)
+            return 0;
+        if (**s == '\\' && (*s)[1]) {
+            ++*s;
+        } else if (**s == '"' || **s == '\'') {
+            size_t len = **s == '\'' ? strcspn(*s + 1, "'") : 0;
+            if (**s == '\'')
+                *s += 1 + len;
+            else if (skip_double(s))
+                --*s;
+            if (!one_of(**s, "'\""))
+                return 0;
+        }
+    }
+    return **s != '(';
+}
+
+/* All in front of the first command: comments, and assignments, for it or for the text. 0 when it cannot be
+ * told where that begins. `ret_path` is set when PATH is assigned: a word is then looked for elsewhere. */
+static int skip_to_command(const char **s, int *ret_path)
+{
+    for (;;) {
+        skip_empty(s);
+        size_t name = assigned_name(*s);
+        if (!name)
+            return 1;
+        *ret_path |= strncmp(*s, "PATH=", 5) == 0 || strncmp(*s, "PATH+=", 6) == 0;
+        *s += name;
+        if (!skip_value(s))
+            return 0;
+        *s += strspn(*s, " \t");
+        if (*s[0] == ';' && (*s)[1] != ';')
+            ++*s;
+        else if (one_of(**s, ";&|<>()"))
+            return 0;
+    }
+}
+
+/* The program into `word`: 1, or 0 when there is none that could be told. *s stops where that is decided. */
+static int find_program(const char **s, deja_buffer *word)
+{
+    int has_path = 0;
+    word_end how = skip_to_command(s, &has_path) ? next_word(s, word) : WORD_NONE;
+    if (how == WORD_PLAIN && strcmp(deja_buffer_string(word), "exec") == 0) {
+        deja_buffer_clear(word);
+        *s += strspn(*s, " \t");
+        how = **s == '-' ? WORD_NONE : next_word(s, word);
+    }
+    const char *found = deja_buffer_string(word);
+    if (how == WORD_NONE || !is_program(found, word->len) || **s == '(')
+        return 0;
+    if (how == WORD_OPERATOR && is_number(found) && one_of(**s, "<>"))
+        return 0;
+    return !has_path || strchr(found, '/');
+}
+
 char *shell_first_word(const char *text, deja_arena *arena)
 {
     DEJA_AUTO_BUFFER deja_buffer word = {0};
-    const char *s = text + strspn(text, " \t\n");
-    word_end how = next_word(&s, &word);
-    const char *found = deja_buffer_string(&word);
-    if (how == WORD_NONE || !is_program(found, word.len) || *s == '(')
-        return NULL;
-    if (how == WORD_OPERATOR && is_number(found) && one_of(*s, "<>"))
-        return NULL;
+    int found = find_program(&text, &word);
     if (word.failed)
         arena->failed = 1;
-    return word.failed ? NULL : deja_arena_dup(arena, found, word.len);
+    return !found || word.failed ? NULL : deja_arena_dup(arena, word.data, word.len);
+}
+
+int shell_first_word_ends(const char *text)
+{
+    DEJA_AUTO_BUFFER deja_buffer word = {0};
+    find_program(&text, &word);
+    return *text != '\0' && !word.failed;
 }

@@ -16,8 +16,8 @@ jobs:
     run: |
       echo \${{ n }} >> "\$RAN"
       seq \${{ n }} 4000 > \${{ out }}
-      case \${{ n }} in # what is left in the group at the end of a job spoils its result: gone again by then
-      *3) (setsid sleep 98765 < /dev/null > /dev/null 2>&1 & c=\$!; until [ "\$(ps -o sid= \$c)" -eq \$c ]; do :; done) ;;
+      case \${{ n }} in # what is left at the end of a job spoils its result: gone again by then
+      *3) (setsid sleep 98765 < /dev/null > /dev/null 2>&1 & c=\$!; until [ "\$(ps -o sid= \$c)" -eq \$c ]; do :; done; sleep 0.01; kill -9 \$c; wait \$c) 2> /dev/null || : ;;
       *7) (trap '' TERM HUP; sleep 98765 < /dev/null > /dev/null 2>&1 & c=\$!; sleep 0.02; kill -9 \$c; wait \$c) 2> /dev/null || : ;;
       *) sleep 0.01 ;;
       esac

@@ -897,7 +897,7 @@ static void test_shell__the_first_word_is_found_where_it_is_plain(void **state)
     check_first_word("a;b", "a");
     check_first_word("a\nb", "a");
     check_first_word("\na `b`", "a");
-    check_first_word("x=1 a", NULL);
+    check_first_word("x=1 a", "a");
     check_first_word("$x a", NULL);
     check_first_word("a$x", NULL);
     check_first_word("2>x a", NULL);
@@ -908,6 +908,51 @@ static void test_shell__the_first_word_is_found_where_it_is_plain(void **state)
     check_first_word("cd x; a", NULL);
     check_first_word("# a", NULL);
     check_first_word("", NULL);
+}
+
+static void test_shell__the_first_word_is_found_behind_what_is_no_command(void **state)
+{
+    (void)state;
+    check_first_word("# a\n\n  # b; 'c\n ./d e", "./d");
+    check_first_word("OMP_NUM_THREADS=1 ./t > r", "./t");
+    check_first_word("A=1 B='a b'\\''c' C=\"d \\\" $e\" D=$f D+=x ./t", "./t");
+    check_first_word("N=4\n./t $N", "./t");
+    check_first_word("N=4; # why\nM=5;./t $N", "./t");
+    check_first_word("exec ./t", "./t");
+    check_first_word("A=1 exec ./t | b", "./t");
+    check_first_word("A= t", "t");
+    check_first_word("PATH=x t", NULL);
+    check_first_word("PATH=$PATH:x\nt", NULL);
+    check_first_word("PATH=x ./t", "./t");
+    check_first_word("A=$(b) ./t", NULL);
+    check_first_word("A=`b` ./t", NULL);
+    check_first_word("A=\"$(b)\" ./t", NULL);
+    check_first_word("A=${B:-$(c)} ./t", NULL);
+    check_first_word("A=(b c) ./t", NULL);
+    check_first_word("A=1 && ./t", NULL);
+    check_first_word("A=1 >x ./t", NULL);
+    check_first_word("A=1 cd x; ./t", NULL);
+    check_first_word("exec >x; ./t", NULL);
+    check_first_word("exec -a x ./t", NULL);
+    check_first_word("A='b", NULL);
+    check_first_word("A=\"b", NULL);
+    check_first_word("A=1", NULL);
+    check_first_word("# a\n# b", NULL);
+}
+
+static void test_shell__says_whether_a_beginning_has_the_first_word(void **state)
+{
+    (void)state;
+    static const char *const ends[] = {"./t ", "echo ", "A=1 ./t >", "# a\n./t;",
+                                       "if ",  "$x",    "A=$(",      "exec t "};
+    static const char *const open[] = {"",      "./t", "A=",    "A=1 ",  "A='",
+                                       "A=\"b", "# ",  "# a\n", "exec ", "./t'a b"};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (!shell_first_word_ends(ends[i]))
+            fail_msg("'%s' is open", ends[i]);
+    for (size_t i = 0; i < sizeof open / sizeof *open; i++)
+        if (shell_first_word_ends(open[i]))
+            fail_msg("'%s' ends", open[i]);
 }
 
 static void test_shell__pipes_are_seen(void **state)
@@ -1035,6 +1080,8 @@ int main(void)
         cmocka_unit_test(test_shell__plain_words_need_no_shell),
         cmocka_unit_test(test_shell__syntax_needs_a_shell),
         cmocka_unit_test(test_shell__the_first_word_is_found_where_it_is_plain),
+        cmocka_unit_test(test_shell__the_first_word_is_found_behind_what_is_no_command),
+        cmocka_unit_test(test_shell__says_whether_a_beginning_has_the_first_word),
         cmocka_unit_test(test_shell__pipes_are_seen),
         cmocka_unit_test_setup_teardown(test_shell__random_texts_execute_no_value, scratch_setup,
                                         scratch_teardown),

@@ -6,6 +6,7 @@
 #include "aside.h"
 #include "environment.h"
 #include "outputs.h"
+#include <deja/cleanup.h>
 #include <string.h>
 
 /* What was looked at so long ago may have changed. */
@@ -163,18 +164,38 @@ void active_note(active *a, const char *text)
     active_tell(a->flow, &event);
 }
 
+static int ancestor_names(const flow *f, const deja_hash *what)
+{
+    const char *claims = environment_get(f->options.environment, "DEJA_CLAIMS");
+    char hex[DEJA_HASH_HEX];
+    deja_hash_hex(what, hex);
+    return claims && strstr(claims, hex) != NULL;
+}
+
 /* A process that an ancestor of ours runs under this very claim goes on without it, or it would wait for
  * itself. */
 static int ancestor_has(const flow *f, const deja_hash *what)
 {
     const char *claims = environment_get(f->options.environment, "DEJA_CLAIMS");
-    if (!claims)
+    return (claims && claims[0] == '*') || ancestor_names(f, what);
+}
+
+deja_hash active_identity(const active *a)
+{
+    const batch *b = a->flow->batch;
+    const char *slash = strrchr(b->source.path, '/');
+    DEJA_AUTO_BUFFER deja_buffer text = {0};
+    deja_buffer_addf(&text, "job:%s/%s:%s:%u", b->folder, slash ? slash + 1 : b->source.path,
+                     a->job.def->name, a->job.index);
+    return deja_hash_bytes(deja_buffer_string(&text), text.len);
+}
+
+int active_is_part_of_itself(const active *a)
+{
+    if (a->flow->batch->absolute_keys || !environment_get(a->flow->options.environment, "DEJA_CLAIMS"))
         return 0;
-    if (strcmp(claims, "*") == 0)
-        return 1;
-    char hex[DEJA_HASH_HEX];
-    deja_hash_hex(what, hex);
-    return strstr(claims, hex) != NULL;
+    deja_hash identity = active_identity(a);
+    return ancestor_names(a->flow, &identity);
 }
 
 /* Trouble with locks must not stop work: then two may compute the same, which is right, if dear. */

@@ -120,4 +120,10 @@ void active_note(active *a, const char *text);
 int active_claim(active *a);
 void active_release(active *a);
 
+/* A hash of which job of which batch file it is. */
+deja_hash active_identity(const active *a);
+
+/* 1 when this very job runs a process that this run is part of: run again, it would do so without end. */
+int active_is_part_of_itself(const active *a);
+
 #endif

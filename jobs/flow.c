@@ -295,10 +295,20 @@ static void begin_again(active *a)
     begin(a);
 }
 
+static void refuse_itself(active *a)
+{
+    deja_error err;
+    deja_fail(&err, DEJA_EINVAL,
+              "this job is being run by the run that it is part of: it would run itself again");
+    ending_never_ran(a, -1, &err);
+}
+
 static void dispatch_one(active *a)
 {
     if (a->flow->options.dry_run)
         ending_would_run(a);
+    else if (active_is_part_of_itself(a))
+        refuse_itself(a);
     else if (!a->claimed && active_is_stale(a))
         begin_again(a);
     else if (!a->claimed && !active_claim(a) && !aside_is_over(a))

@@ -62,17 +62,21 @@ static void add_claim(deja_buffer *list, const deja_hash *what)
     deja_buffer_addf(list, "%s%s", list->len ? "," : "", hex);
 }
 
-/* What a deja inside the job need not wait for: the claims of this job and of all around it. "*": there are
- * more than can be listed, and it need not wait for any. */
+/* What a deja inside the job need not wait for: the claims of this job and of all around it, and which jobs
+ * these are. "*" in front: there are more claims than can be listed, and it need not wait for any. */
 static void list_claims(active *a, deja_buffer *ret)
 {
     const char *outer = environment_get(a->flow->options.environment, "DEJA_CLAIMS");
     size_t outer_count = outer ? strlen(outer) / DEJA_HASH_HEX : 0;
-    if ((outer && strcmp(outer, "*") == 0) || outer_count + a->job.output_count > CLAIMS_MOST) {
-        deja_buffer_add_string(ret, "*");
+    int too_many = outer_count + a->job.output_count > CLAIMS_MOST;
+    deja_hash identity = active_identity(a);
+    if (too_many && (!outer || outer[0] != '*'))
+        deja_buffer_add_string(ret, outer && outer_count < CLAIMS_MOST ? "*," : "*");
+    if (outer && outer_count < CLAIMS_MOST)
+        deja_buffer_add_string(ret, outer);
+    add_claim(ret, &identity);
+    if (too_many || (outer && outer[0] == '*'))
         return;
-    }
-    deja_buffer_add_string(ret, outer ? outer : "");
     if (a->keyed)
         add_claim(ret, &a->key);
     for (size_t i = 0; i < a->job.output_count; i++) {

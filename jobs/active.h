@@ -78,6 +78,7 @@ struct flow {
     int more;               /* the last step left work that needs no waiting */
     int64_t short_since_ns; /* the runner could not start a job for want of processes or descriptors; 0: it
                                could */
+    int said_fewer;         /* that fewer run at once than are wished for */
     int64_t start_again_ns; /* not to be tried before, unless a job ended */
     int stopping;           /* signals seen */
     int failed;             /* a job failed and stop_at_failure is set */

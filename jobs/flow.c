@@ -21,6 +21,7 @@
 #include "verify.h"
 #include <deja/cleanup.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <string.h>
 
@@ -232,12 +233,24 @@ static int answered_meanwhile(active *a)
     return 1;
 }
 
+static void say_fewer(flow *f, const deja_error *why)
+{
+    DEJA_AUTO_BUFFER deja_buffer text = {0};
+    f->said_fewer = 1;
+    deja_buffer_addf(&text, "%" PRIu64 " of %u jobs run at a time, more cannot be started: %s%s",
+                     f->totals.running, f->options.slots, strerror(why->sys_errno),
+                     why->sys_errno == EMFILE ? " ('ulimit -n' says how many)" : "");
+    active_tell(f, &(flow_event){.kind = FLOW_NOTE, .reason = text.data, .out.fd = -1, .err.fd = -1});
+}
+
 /* Descriptors or processes are short: the job keeps its place; one of ours must end, or others give some
  * back. */
-static void wait_for_resources(active *a)
+static void wait_for_resources(active *a, const deja_error *why)
 {
     flow *f = a->flow;
     int64_t now = deja_monotonic_ns(NULL);
+    if (f->totals.running > 0 && !f->said_fewer)
+        say_fewer(f, why);
     if (!f->short_since_ns)
         f->short_since_ns = now;
     f->start_again_ns = now + SHORTAGE_NS;
@@ -270,7 +283,7 @@ static void start(active *a)
     int exit_status;
     int status = launch_start(a, &exit_status, &err);
     if (status == DEJA_ERESOURCE && is_patient(f, &err)) {
-        wait_for_resources(a);
+        wait_for_resources(a, &err);
         return;
     }
     if (status < 0) {

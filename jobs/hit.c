@@ -45,10 +45,10 @@ static void say_restored(active *a)
         DEJA_AUTO_BUFFER deja_buffer line = {0};
         const char *path = a->entry->outputs[i].path;
         if (a->restored[i] == DEJA_RESTORED_REPLACED)
-            deja_buffer_addf(
-                &line, "output '%s' had been changed by hand: replaced (--keep-edited leaves it)", path);
+            deja_buffer_addf(&line, "output '%s' was changed since: %s (--keep-edited leaves it)", path,
+                             a->flow->options.dry_run ? "it would be replaced" : "replaced");
         else if (a->restored[i] == DEJA_RESTORED_KEPT)
-            deja_buffer_addf(&line, "output '%s' had been changed by hand: left as it is", path);
+            deja_buffer_addf(&line, "output '%s' was changed since: left as it is", path);
         if (line.len)
             active_note(a, deja_buffer_string(&line));
     }
@@ -166,6 +166,8 @@ static hit_state finish_check(active *a)
 {
     if (a->restore.step.status < 0)
         return a->restore.step.status == DEJA_ECANCELED ? HIT_CANCELED : HIT_MISS;
+    if (a->flow->options.dry_run)
+        say_restored(a);
     if (a->flow->options.dry_run || all_right(a))
         return answered(a);
     if (!a->claimed && !active_claim(a))

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 void launch_find_program(active *a)
 {
@@ -37,8 +38,28 @@ static uint32_t reserve_of_descriptors(void)
                                                                               : MOST;
 }
 
+/* What the cache opens when it keeps the first result, a job, and some to spare: with fewer the first job
+ * would run and the others fail. */
+static int check_descriptors(deja_error *err)
+{
+    enum { NEEDED = 16 };
+    struct rlimit limit;
+    DEJA_AUTO_CLOSE int lowest = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+    if ((lowest < 0 && errno != EMFILE) || getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return 0;
+    if (lowest >= 0 && (rlim_t)lowest + NEEDED <= limit.rlim_cur)
+        return 0;
+    errno = EMFILE;
+    deja_fail_errno(err, "the limit of descriptors is %llu, too low to run jobs ('ulimit -n 1024' raises it)",
+                    (unsigned long long)limit.rlim_cur);
+    err->code = DEJA_ERESOURCE;
+    return DEJA_ERESOURCE;
+}
+
 static int open_runner(flow *f, deja_error *err)
 {
+    if (check_descriptors(err) < 0)
+        return err->code;
     deja_runner_options options = {.size = sizeof options,
                                    .owns_children = 1,
                                    .run_id = f->options.run_id,

@@ -187,10 +187,13 @@ int reads_list(reads *ret, job *j, const char *program, deja_error *err)
     return status;
 }
 
-static int explain(const deja_digest_item *item, const char *what, deja_error *err)
+static int explain(const deja_digest_item *item, int is_stdin, deja_error *err)
 {
+    const char *what = is_stdin ? "standard input" : "input";
     if (item->sys_errno == ENOENT)
         return deja_fail(err, DEJA_ENOTFOUND, "%s '%s' does not exist", what, item->path);
+    if (item->sys_errno == EISDIR && is_stdin)
+        return deja_fail(err, DEJA_ETYPE, "standard input '%s' must be a file, it is a folder", item->path);
     if (item->sys_errno == EISDIR)
         return deja_fail(err, DEJA_ETYPE, "%s '%s' is a folder: write '%s/' to mean all files below it", what,
                          item->path, item->path);
@@ -206,8 +209,7 @@ int reads_check(const reads *r, deja_error *err)
 {
     for (size_t i = r->has_program; i < r->count; i++)
         if (r->items[i].sys_errno)
-            return explain(&r->items[i],
-                           i < (size_t)r->has_program + r->has_stdin ? "standard input" : "input", err);
+            return explain(&r->items[i], i < (size_t)r->has_program + r->has_stdin, err);
     return 0;
 }
 

@@ -183,7 +183,7 @@ int source_fail(const source *s, mark at, deja_error *err, const char *format, .
         add_place(&text, s, at);
     if (message.failed || text.failed)
         return deja_fail(err, DEJA_ENOMEM, "out of memory");
-    return deja_fail(err, DEJA_ESYNTAX, "%s", deja_buffer_string(&text));
+    return deja_fail(err, s->path && *s->path ? DEJA_ESYNTAX : DEJA_EINVAL, "%s", deja_buffer_string(&text));
 }
 
 mark source_mark(const source *s, size_t offset)

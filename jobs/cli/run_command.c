@@ -40,7 +40,7 @@ static const args_option options[] = {
     {OPTION_KEEP_GOING, 'k', "keep-going", NULL,
      "After a failure run all that does not depend on it (the default)."},
     {OPTION_FAIL_FAST, 0, "fail-fast", NULL, "After the first failure start nothing more."},
-    {OPTION_KEEP_EDITED, 0, "keep-edited", NULL, "Leave outputs alone that were changed by hand."},
+    {OPTION_KEEP_EDITED, 0, "keep-edited", NULL, "Leave outputs alone that were changed since."},
     {OPTION_QUIET, 'q', "quiet", NULL,
      "No progress and no summary. Results, warnings and failures are still told."},
     {OPTION_VERBOSE, 'v', "verbose", NULL, "Say when a job starts, finishes, or is answered."},

@@ -634,6 +634,16 @@ void flow_totals_of(const flow *f, flow_totals *ret)
     ret->total = plan_total(f->plan, &ret->unexpanded);
 }
 
+flow_keeping flow_is_keeping(const flow *f)
+{
+    flow_keeping keeping = f->stopping && f->busy.first ? FLOW_KEEPS_SEALED : FLOW_KEEPS_NOTHING;
+    for (const active *a = f->busy.first; a && keeping; a = a->next)
+        keeping = a->stage == SEALING && f->stopping == 1         ? FLOW_KEEPS_SEALING
+                  : a->stage == SEALING || a->stage == COMMITTING ? keeping
+                                                                  : FLOW_KEEPS_NOTHING;
+    return keeping;
+}
+
 const char *flow_longest(const flow *f)
 {
     active *longest = NULL;

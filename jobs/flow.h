@@ -107,6 +107,14 @@ void flow_wait(flow *f, struct pollfd *extra, size_t extra_count, int timeout_ms
 int flow_finished(const flow *f);
 void flow_totals_of(const flow *f, flow_totals *ret);
 
+/* What a run that was told to stop waits for when nothing runs any more. */
+typedef enum flow_keeping {
+    FLOW_KEEPS_NOTHING, /* there is more to it */
+    FLOW_KEEPS_SEALED,  /* results become durable: that cannot be hurried */
+    FLOW_KEEPS_SEALING, /* outputs are being copied, too: a second signal ends that */
+} flow_keeping;
+flow_keeping flow_is_keeping(const flow *f);
+
 /* Name of the job that runs longest, NULL when none does. Borrowed until the next step. */
 const char *flow_longest(const flow *f);
 

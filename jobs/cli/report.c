@@ -8,7 +8,10 @@
 #include <deja/text.h>
 #include <string.h>
 
-enum { TICK_MS = 1000 }; /* records are written out, and the state for watchers */
+enum {
+    TICK_MS = 1000,    /* records are written out, and the state for watchers */
+    PATIENCE_MS = 500, /* after a signal, before it is said what the run waits for */
+};
 
 static void queue_line(report *r, const deja_buffer *b)
 {
@@ -209,6 +212,20 @@ void report_begin(report *r, const report_options *options, outbox *box, printer
         progress_begin(&r->progress, box, options->slots, now);
 }
 
+/* After a signal: what takes so long. */
+static void say_keeping(report *r, int64_t now)
+{
+    flow_keeping keeping = r->ended_ns && now >= r->ended_ns + PATIENCE_MS * DEJA_MS_NS
+                               ? flow_is_keeping(r->flow)
+                               : FLOW_KEEPS_NOTHING;
+    if (keeping == FLOW_KEEPS_NOTHING || r->said_keeping)
+        return;
+    r->said_keeping = 1;
+    report_say(r, keeping == FLOW_KEEPS_SEALING
+                      ? "waiting for the disk to keep what is finished; Ctrl-C again gives up"
+                      : "waiting for the disk to keep what is finished");
+}
+
 void report_tick(void *context)
 {
     report *r = context;
@@ -225,6 +242,7 @@ void report_tick(void *context)
     if (now < r->tick_ns)
         return;
     r->tick_ns = now + TICK_MS * DEJA_MS_NS;
+    say_keeping(r, now);
     if (r->record && !r->options.dry_run && !r->options.only_output)
         record_tick(r->record, &t);
     say_record_trouble(r);
@@ -261,6 +279,10 @@ void report_stopping(void *context)
 void report_ending(void *context)
 {
     report *r = context;
+    if (!r->ended_ns) {
+        r->ended_ns = deja_monotonic_ns(NULL);
+        r->tick_ns = r->ended_ns + PATIENCE_MS * DEJA_MS_NS;
+    }
     if (r->options.show_progress)
         progress_ending(&r->progress);
 }

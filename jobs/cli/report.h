@@ -29,6 +29,8 @@ typedef struct report {
     events events;
     failures failures;
     int64_t start_ns, tick_ns; /* monotonic */
+    int64_t ended_ns;          /* monotonic: a signal ended the run; 0: none did */
+    int said_keeping;          /* what is waited for then */
     uint64_t said[16];         /* hashes of reasons that were said; a reason is said once */
     size_t said_count;
     deja_buffer note; /* the last note: not to be said again as a reason */

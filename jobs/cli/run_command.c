@@ -67,6 +67,9 @@ const args_command run_args = {
         "output files are put in place.\n\n"
         "The jobs' standard output goes to standard output in batch order, each whole; their standard error, "
         "progress and messages go to standard error.\n\n"
+        "Ctrl-C starts nothing more and tells the running jobs to end (TERM); after 5 s, or at a second "
+        "Ctrl-C, "
+        "they are killed. What is finished is kept.\n\n"
         "Exit status: 0 all done; 1 a job failed; 2 the command line or the batch is wrong; 3 all done, but "
         "the cache could not keep results; 129, 130, 143 ended by HUP, INT, TERM; 141 nobody reads the "
         "output.",

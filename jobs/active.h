@@ -51,6 +51,7 @@ typedef struct active {
     int64_t aside_since_ns, ask_again_ns; /* monotonic */
     int said_waiting;
     int looks_now;      /* its result does not wait to be verified */
+    uint64_t way;       /* reads_way() when it started */
     int64_t started_ns; /* wall clock */
     int64_t ended_ns;   /* monotonic: its process has */
     deja_outcome outcome;

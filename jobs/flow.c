@@ -396,6 +396,10 @@ static void finish_changed(active *a)
                          a->reads.has_program && a->result.changed_input == a->reads.items[0].path ? "program"
                                                                                                    : "input",
                          a->result.changed_input);
+    else if (a->way != reads_way(&a->reads, a->flow->batch->folder_fd))
+        deja_buffer_add_string(
+            &text,
+            "a link or folder on the way to its inputs was switched while it ran: its result is not kept");
     else
         deja_buffer_add_string(&text,
                                "files came or went among its inputs while it ran: its result is not kept");

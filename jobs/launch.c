@@ -211,6 +211,8 @@ int launch_start(active *a, int *ret_status, deja_error *err)
         return status;
     if (a->job.stdin_path)
         status = open_stdin(a, &in, err);
+    if (a->keyed)
+        a->way = reads_way(&a->reads, f->batch->folder_fd);
     if (status == 0)
         status = start_process(a, in, err);
     if (status == DEJA_ENOTFOUND)

@@ -62,6 +62,8 @@ int outcome_fill_result(active *a, uint32_t flags, deja_error *err)
 int outcome_reads_same(active *a)
 {
     int listed = 0;
+    if (a->way != reads_way(&a->reads, a->flow->batch->folder_fd))
+        return 0;
     for (size_t i = 0; i < a->job.input_count; i++)
         listed |= a->job.inputs[i].pattern | a->job.inputs[i].folder;
     if (!listed)

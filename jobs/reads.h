@@ -42,6 +42,10 @@ void reads_key(const reads *r, deja_key *key);
 /* 1 when both list the same paths. */
 int reads_same_paths(const reads *a, const reads *b);
 
+/* A hash of what lies on the way to each path, links at its end included: which folders (device, inode) and
+ * which links (also when they were made). Another one after a link was switched, and switched back. */
+uint64_t reads_way(const reads *r, int dirfd);
+
 /* Empties it and keeps its memory. */
 void reads_reset(reads *r);
 void reads_done(reads *r);

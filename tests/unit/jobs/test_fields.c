@@ -27,20 +27,20 @@ static void make_key(deja_key *key)
     deja_key_add_content(key, DEJA_FIELD_INPUT, "l", &link);
     deja_key_add_content(key, DEJA_FIELD_INPUT, "d", &folder);
     deja_key_add_content(key, DEJA_FIELD_STDIN, "n", &absent);
-    deja_key_add(key, DEJA_FIELD_NEED, "j", &file.hash, sizeof file.hash);
+    deja_key_add(key, DEJA_FIELD_EXECUTABLE, "j", &file.hash, sizeof file.hash);
 }
 
 static void test_fields__every_tag_has_its_own_name(void **state)
 {
     (void)state;
-    for (int i = DEJA_FIELD_KIND; i <= DEJA_FIELD_NEED; i++) {
+    for (int i = DEJA_FIELD_KIND; i <= DEJA_FIELD_EXECUTABLE; i++) {
         assert_string_not_equal(fields_tag((deja_field_tag)i), "unknown");
         for (int k = DEJA_FIELD_KIND; k < i; k++)
             assert_string_not_equal(fields_tag((deja_field_tag)i), fields_tag((deja_field_tag)k));
     }
     assert_string_equal(fields_tag(DEJA_FIELD_ENV_ABSENT), "env-absent");
     assert_string_equal(fields_tag(DEJA_FIELD_INPUT), "input");
-    assert_string_equal(fields_tag((deja_field_tag)(DEJA_FIELD_NEED + 1)), "unknown");
+    assert_string_equal(fields_tag((deja_field_tag)(DEJA_FIELD_EXECUTABLE + 1)), "unknown");
 }
 
 static void test_fields__text_is_bytes_or_hashes(void **state)
@@ -97,7 +97,7 @@ static void test_fields__json_of_damaged_bytes_is_whole(void **state)
     }
     deja_key_begin(&key, "command");
     deja_key_add(&key, DEJA_FIELD_INPUT, "i", &wrong.hash, 3);
-    deja_key_add(&key, DEJA_FIELD_NEED, "j", &wrong.hash, 3);
+    deja_key_add(&key, DEJA_FIELD_EXECUTABLE, "j", &wrong.hash, 3);
     DEJA_AUTO_BUFFER deja_buffer b = {0};
     fields_json(&b, "f", key.bytes.data, key.bytes.len);
     assert_string_equal(deja_buffer_string(&b),

@@ -21,10 +21,8 @@ typedef struct mark {
 } mark;
 
 /*
- * DEJA_ESYNTAX (DEJA_ENOMEM when memory ran out) with the text
- *     deja.yaml:12:7: unknown word 'outptus', did you mean 'outputs'?
- *        12 |       outptus: [a.txt]
- *           |       ^
+ * DEJA_ESYNTAX (without a path, and so without a place, DEJA_EINVAL; DEJA_ENOMEM when memory ran out) with
+ * the text deja.yaml:12:7: unknown word 'outptus', did you mean 'outputs'? 12 |       outptus: [a.txt] | ^
  * Control characters of the line are escaped, long lines are cut around the caret.
  */
 int source_fail(const source *s, mark at, deja_error *err, const char *format, ...)

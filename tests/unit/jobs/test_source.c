@@ -124,7 +124,7 @@ static void test_source__without_place_or_path_says_only_the_message(void **stat
     expect(&none, (mark){0}, "wrong", "wrong");
     source null = {0};
     expect(&null, (mark){0}, "wrong", "wrong");
-    assert_int_equal(source_fail(&s, source_mark(&s, 0), NULL, "wrong"), DEJA_ESYNTAX);
+    assert_int_equal(source_fail(&s, source_mark(&s, 0), NULL, "wrong"), DEJA_EINVAL);
 }
 
 static void test_source__mark_does_not_count_a_byte_order_mark(void **state)

@@ -782,7 +782,11 @@ static void test_runner__what_may_be_anybodys_is_noted_of_all_that_ran(void **st
     (void)state;
     deja_runner *r = commands_open();
     commands_shell(r, until_go, r);
-    assert_int_equal(killed_rest(r, "/bin/sh", "env -i setsid -f sleep 1000"), DEJA_REST_DOUBTFUL);
+    assert_int_equal(
+        killed_rest(r, "/bin/sh",
+                    "env -i setsid -f /bin/sh -c '>left; exec /bin/sleep 1000'; while [ ! -e left ]; do "
+                    "sleep 0.01; done"),
+        DEJA_REST_DOUBTFUL);
     assert_int_equal(killed_rest(r, "/bin/sh", ":"), DEJA_REST_NONE); /* it was there before */
     fclose(fopen("go", "w"));
     deja_outcome o = commands_next(r);

@@ -127,15 +127,31 @@ static int end_own(child *c, pid_t pid, const stray_sight *sight, int64_t since_
     return 1;
 }
 
+/*
+ * A dead one that our SIGKILL may have met: one that was just leaving its group when that was killed is not
+ * waited for with the group, and the dead do not tell whose they were. So it counts for all that are ending.
+ */
+static void reap(child *c, child_host *host, pid_t pid)
+{
+    siginfo_t info = {0};
+    if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | __WALL) < 0 || info.si_pid == 0 ||
+        info.si_code != CLD_KILLED || info.si_status != SIGKILL)
+        return;
+    c->outcome.killed_rest = DEJA_REST_KILLED;
+    for (uint32_t i = 0; i < host->slots; i++)
+        if (host->slot[i] && host->slot[i]->exited)
+            host->slot[i]->outcome.killed_rest = DEJA_REST_KILLED;
+}
+
 /* A child that is no job. 1: it is to be asked for again. */
 static int judge(child *c, child_host *host, pid_t pid, int64_t since_ns)
 {
     stray_sight sight;
-    siginfo_t info = {0};
     if (!stray_look_at(pid, host->warden.board->run_id, &sight)) {
-        if (!is_of_a_job(host, sight.group))
-            waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | __WALL);
-        return 0;
+        if (is_of_a_job(host, sight.group))
+            return 0;
+        reap(c, host, pid);
+        return 1; /* it may have left us a child since the list was read */
     }
     if (is_of_a_job(host, sight.group) || was_nobodys(&host->rest, pid))
         return 0;

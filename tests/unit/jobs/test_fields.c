@@ -27,7 +27,7 @@ static void make_key(deja_key *key)
     deja_key_add_content(key, DEJA_FIELD_INPUT, "l", &link);
     deja_key_add_content(key, DEJA_FIELD_INPUT, "d", &folder);
     deja_key_add_content(key, DEJA_FIELD_STDIN, "n", &absent);
-    deja_key_add(key, DEJA_FIELD_EXECUTABLE, "j", &file.hash, sizeof file.hash);
+    deja_key_add(key, DEJA_FIELD_NEED, "j", &file.hash, sizeof file.hash);
 }
 
 static void test_fields__every_tag_has_its_own_name(void **state)
@@ -97,7 +97,7 @@ static void test_fields__json_of_damaged_bytes_is_whole(void **state)
     }
     deja_key_begin(&key, "command");
     deja_key_add(&key, DEJA_FIELD_INPUT, "i", &wrong.hash, 3);
-    deja_key_add(&key, DEJA_FIELD_EXECUTABLE, "j", &wrong.hash, 3);
+    deja_key_add(&key, DEJA_FIELD_NEED, "j", &wrong.hash, 3);
     DEJA_AUTO_BUFFER deja_buffer b = {0};
     fields_json(&b, "f", key.bytes.data, key.bytes.len);
     assert_string_equal(deja_buffer_string(&b),

@@ -32,7 +32,7 @@ typedef enum deja_field_tag {
     DEJA_FIELD_STDIN = 14,      /* name: path, value: content */
     DEJA_FIELD_OUTPUT = 15,     /* name: the output's name ("" without), value: its path */
     DEJA_FIELD_NEED = 16,       /* name: needed job, value: 16 bytes, hash of what it left */
-    DEJA_FIELD_EXECUTABLE = 17, /* name: path of the file in the field before, which somebody may execute */
+    DEJA_FIELD_EXECUTABLE = 21, /* name: path of the file in the field before, which somebody may execute */
 } deja_field_tag;
 
 /* What is at a path, by content. Encoded in a field as u8 kind, u64 size, 16 bytes hash. */

@@ -331,7 +331,7 @@ static void test_keying__an_input_that_may_be_executed_says_so(void **state)
     a.reads.items[1].mode = 0640;
     a.reads.items[2].mode = 0610;
     assert_int_equal(keying_make(&a, NULL), 0);
-    assert_non_null(strstr(fields_of(&a.encoding), ";13 f=;13 g=;17 g=;"));
+    assert_non_null(strstr(fields_of(&a.encoding), ";13 f=;13 g=;21 g=;"));
     end(&a);
     close_run(&r);
 }

@@ -1,4 +1,4 @@
-# Third-party libraries: deja::sqlite3, deja::xxhash, deja::yaml. With DEJA_STATIC_DEPS the archive is taken
+# Third-party libraries: deja::sqlite3, deja::xxhash, deja::yaml, deja::zstd. With DEJA_STATIC_DEPS the archive is taken
 # where it is installed: a program that starts in a millisecond has no time for the dynamic linker (measured in
 # tests/bench/README.md).
 
@@ -24,5 +24,6 @@ endfunction()
 deja_third_party(sqlite3 sqlite3.h sqlite3)
 deja_third_party(xxhash xxhash.h xxhash)
 deja_third_party(yaml yaml.h yaml)
+deja_third_party(zstd zstd.h zstd)
 find_library(LIBM m)
 target_link_libraries(deja_third_party_sqlite3 INTERFACE ${LIBM} Threads::Threads ${CMAKE_DL_LIBS})

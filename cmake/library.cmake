@@ -1,6 +1,6 @@
 # The shipped library: every layer in one, shared and static, only deja_* visible.
 
-set(layers deja_base deja_cache deja_runner deja_jobs)
+set(layers deja_base deja_value deja_cache deja_runner deja_jobs)
 set(objects "")
 foreach(layer IN LISTS layers)
   list(APPEND objects $<TARGET_OBJECTS:${layer}>)
@@ -11,8 +11,8 @@ foreach(kind SHARED STATIC)
   add_library(deja_lib_${suffix} ${kind} ${objects})
   set_target_properties(deja_lib_${suffix} PROPERTIES OUTPUT_NAME deja LINKER_LANGUAGE C
     VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
-  target_link_libraries(deja_lib_${suffix} PRIVATE deja_flags deja::sqlite3 deja::xxhash deja::yaml Threads::Threads)
-  foreach(folder cache/base cache runner jobs)
+  target_link_libraries(deja_lib_${suffix} PRIVATE deja_flags deja::sqlite3 deja::xxhash deja::yaml deja::zstd Threads::Threads)
+  foreach(folder cache/base cache/value cache runner jobs)
     target_include_directories(deja_lib_${suffix} INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/${folder}/include>)
   endforeach()
   target_include_directories(deja_lib_${suffix} INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
@@ -26,6 +26,6 @@ install(TARGETS deja_lib_shared deja_lib_static deja
   RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR}
   LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
-foreach(folder cache/base cache runner jobs)
+foreach(folder cache/base cache/value cache runner jobs)
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/${folder}/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 endforeach()

@@ -22,6 +22,7 @@ build bash         bash            bash            bash               bash      
 build sqlite3.h    libsqlite3-dev  libsqlite3-dev  sqlite-devel       sqlite             sqlite-dev
 build xxhash.h     libxxhash-dev   libxxhash-dev   xxhash-devel       xxhash             xxhash-dev
 build yaml.h       libyaml-dev     libyaml-dev     libyaml-devel      libyaml            yaml-dev
+build zstd.h       libzstd-dev     libzstd-dev     libzstd-devel      zstd               zstd-dev
 tests cmocka.h     libcmocka-dev   libcmocka-dev   libcmocka-devel    cmocka             cmocka-dev
 tests nm           binutils        binutils        binutils           binutils           binutils
 extra sanitizers   -               -               libasan,libubsan,libtsan  -           -

@@ -31,14 +31,14 @@ static int random_name(deja_buffer *b, const char *folder, deja_error *err)
 }
 
 /* A new file with a unique name in the folder; the name goes to `b`. fd or negative code. */
-static int create_named(int dirfd, const char *folder, deja_buffer *b, deja_error *err)
+static int create_named(int dirfd, const char *folder, unsigned mode, deja_buffer *b, deja_error *err)
 {
     for (int i = 0; i < TRIES; i++) {
         int r = random_name(b, folder, err);
         if (r)
             return r;
         int fd =
-            openat(dirfd, deja_buffer_string(b), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+            openat(dirfd, deja_buffer_string(b), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
         if (fd >= 0)
             return fd;
         if (errno != EEXIST && errno != EINTR)
@@ -100,7 +100,7 @@ static int link_copy(int from, int dirfd, const char *path, deja_error *err)
     DEJA_AUTO_BUFFER deja_buffer name = {0};
     if (!folder)
         return deja_fail(err, DEJA_ENOMEM, "name '%s': out of memory", path);
-    DEJA_AUTO_CLOSE int to = create_named(dirfd, folder, &name, err);
+    DEJA_AUTO_CLOSE int to = create_named(dirfd, folder, 0600, &name, err);
     if (to < 0)
         return to;
     int r = fill_copy(from, to, path, err);
@@ -110,15 +110,12 @@ static int link_copy(int from, int dirfd, const char *path, deja_error *err)
     return r;
 }
 
-static int fill(int fd, const char *path, const void *data, size_t len, unsigned mode, int sync,
-                deja_error *err)
+static int fill(int fd, const char *path, const void *data, size_t len, unsigned mode, deja_error *err)
 {
     int r = deja_file_write_all(fd, data, len, path, err);
     if (r)
         return r;
-    if (fchmod(fd, (mode_t)mode))
-        return deja_fail_errno(err, "set the mode of '%s'", path);
-    return sync ? sync_file(fd, path, err) : 0;
+    return fchmod(fd, (mode_t)mode) ? deja_fail_errno(err, "set the mode of '%s'", path) : 0;
 }
 
 /* Names the unnamed file beside `path` and renames it over it: link(2) alone does not replace. */
@@ -137,11 +134,11 @@ static int rename_over(int fd, int dirfd, const char *folder, const char *path, 
     return r;
 }
 
-int deja_file_unnamed(int dirfd, const char *folder, deja_error *err)
+static int make_unnamed(int dirfd, const char *folder, unsigned mode, deja_error *err)
 {
     int fd;
     do
-        fd = openat(dirfd, folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+        fd = openat(dirfd, folder, O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
     while (fd < 0 && errno == EINTR);
     if (fd >= 0)
         return fd;
@@ -149,10 +146,15 @@ int deja_file_unnamed(int dirfd, const char *folder, deja_error *err)
     if (errno != EISDIR && errno != EOPNOTSUPP && errno != EINVAL)
         return deja_fail_errno(err, "make a file in '%s'", folder);
     DEJA_AUTO_BUFFER deja_buffer name = {0};
-    fd = create_named(dirfd, folder, &name, err);
+    fd = create_named(dirfd, folder, mode, &name, err);
     if (fd >= 0)
         unlinkat(dirfd, deja_buffer_string(&name), 0);
     return fd;
+}
+
+int deja_file_unnamed(int dirfd, const char *folder, deja_error *err)
+{
+    return make_unnamed(dirfd, folder, 0600, err);
 }
 
 int deja_file_link(int fd, int dirfd, const char *path, deja_error *err)
@@ -164,21 +166,36 @@ int deja_file_link(int fd, int dirfd, const char *path, deja_error *err)
     return deja_fail_errno(err, "name '%s'", path);
 }
 
-int deja_file_replace(int dirfd, const char *path, const void *data, size_t len, unsigned mode, int sync,
-                      deja_error *err)
+int deja_file_begin(int dirfd, const char *path, unsigned mode, deja_error *err)
 {
     DEJA_AUTO_FREE char *folder = parents_folder(path);
     if (!folder)
         return deja_fail(err, DEJA_ENOMEM, "write '%s': out of memory", path);
-    DEJA_AUTO_CLOSE int fd = deja_file_unnamed(dirfd, folder, err);
-    if (fd < 0) {
+    int fd = make_unnamed(dirfd, folder, mode, err);
+    if (fd < 0)
         deja_fail_in(err, "write '%s'", path);
-        return fd;
-    }
-    int r = fill(fd, path, data, len, mode, sync, err);
+    return fd;
+}
+
+int deja_file_publish(int fd, int dirfd, const char *path, int sync, deja_error *err)
+{
+    DEJA_AUTO_FREE char *folder = parents_folder(path);
+    if (!folder)
+        return deja_fail(err, DEJA_ENOMEM, "write '%s': out of memory", path);
+    int r = sync ? sync_file(fd, path, err) : 0;
     if (!r)
         r = rename_over(fd, dirfd, folder, path, err);
     if (!r && sync)
         r = deja_file_sync_parent(dirfd, path, err);
     return r;
+}
+
+int deja_file_replace(int dirfd, const char *path, const void *data, size_t len, unsigned mode, int sync,
+                      deja_error *err)
+{
+    DEJA_AUTO_CLOSE int fd = deja_file_begin(dirfd, path, 0600, err);
+    if (fd < 0)
+        return fd;
+    int r = fill(fd, path, data, len, mode, err);
+    return r ? r : deja_file_publish(fd, dirfd, path, sync, err);
 }

@@ -10,9 +10,10 @@ faults=0
 folders_of() {
     case $1 in
     */cache/base/*) echo "cache/base" ;;
-    */cache/*) echo "cache/base cache" ;;
-    */runner/*) echo "cache/base runner" ;;
-    *) echo "cache/base cache runner jobs" ;;
+    */cache/value/*) echo "cache/base cache/value" ;;
+    */cache/*) echo "cache/base cache/value cache" ;;
+    */runner/*) echo "cache/base cache/value runner" ;;
+    *) echo "cache/base cache/value cache runner jobs" ;;
     esac
 }
 
@@ -23,7 +24,7 @@ compile() {
         [ -z "${CI-}" ] || faults=$((faults + 1))
         return 0
     fi
-    for header in "$root"/cache/base/include "$root"/cache/include "$root"/runner/include "$root"/jobs/include; do
+    for header in "$root"/cache/base/include "$root"/cache/value/include "$root"/cache/include "$root"/runner/include "$root"/jobs/include; do
         [ -d "$header" ] || continue
         find "$header" -name '*.h'
     done | LC_ALL=C sort >"$scratch/headers"

@@ -4,6 +4,7 @@
 
 function layer_of(path) {
     if (path ~ /^cache\/base\//) return "base"
+    if (path ~ /^cache\/value\//) return "value"
     if (path ~ /^cache\//) return "cache"
     if (path ~ /^runner\//) return "runner"
     if (path ~ /^jobs\/cli\//) return "cli"
@@ -73,14 +74,16 @@ function own_call(regex, home, why) {
 
 BEGIN {
     allowed["base"] = " base "
-    allowed["cache"] = " base cache "
-    allowed["runner"] = " base runner "
-    allowed["jobs"] = allowed["cli"] = " base cache runner jobs "
+    allowed["value"] = " base value "
+    allowed["cache"] = " base value cache "
+    allowed["runner"] = " base value runner "
+    allowed["jobs"] = allowed["cli"] = " base value cache runner jobs "
 
     sql_home = "^cache/db(_[a-z]+)?\\.[ch]$"
     own_header("sqlite3.h", sql_home)
     own_header("yaml.h", "^jobs/yaml\\.c$")
     own_header("xxhash.h", "^cache/base/hash")
+    own_header("zstd.h", "^cache/value/compress\\.c$")
 
     own_call("sqlite3_[a-z0-9_]+", sql_home, "SQL has one home")
     own_call("yaml_[a-z]+_(initialize|parse|delete|set_input[a-z_]*|load)", "^jobs/yaml\\.c$", "libyaml has one home")

@@ -9,7 +9,7 @@ fault() {
     faults=$((faults + 1))
 }
 
-for folder in . cache cache/base runner jobs jobs/cli tests examples; do
+for folder in . cache cache/base cache/value runner jobs jobs/cli tests examples; do
     [ -f "$folder/README.md" ] || fault "$folder has no README.md"
 done
 
@@ -39,7 +39,7 @@ is_named() {
 }
 
 set -f
-for folder in cache cache/base runner jobs jobs/cli; do
+for folder in cache cache/base cache/value runner jobs jobs/cli; do
     [ -f "$folder/README.md" ] || continue
     patterns=$(grep -o '`[A-Za-z0-9_*]*\.c`' "$folder/README.md" | tr -d '`' || true)
     set +f

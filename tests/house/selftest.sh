@@ -15,12 +15,13 @@ fault() {
 # A tree of few files in which all is right.
 sound_tree() {
     rm -rf "$scratch/tree"
-    mkdir -p "$scratch/tree/cache/base/include/deja" "$scratch/tree/cache/include/deja" "$scratch/tree/runner/include/deja" \
+    mkdir -p "$scratch/tree/cache/base/include/deja" "$scratch/tree/cache/value/include/deja" "$scratch/tree/cache/include/deja" "$scratch/tree/runner/include/deja" \
         "$scratch/tree/jobs/include/deja" "$scratch/tree/jobs/cli" "$scratch/tree/tests" "$scratch/tree/examples"
     cd "$scratch/tree"
     echo 'int deja_base(void);' >cache/base/include/deja/error.h
-    printf '#include <deja/error.h>\nint deja_cache(void);\n' >cache/include/deja/cache.h
-    printf '#include <deja/error.h>\nint deja_runner(void);\n' >runner/include/deja/runner.h
+    printf '#include <deja/error.h>\nint deja_value(void);\n' >cache/value/include/deja/value.h
+    printf '#include <deja/value.h>\nint deja_cache(void);\n' >cache/include/deja/cache.h
+    printf '#include <deja/value.h>\nint deja_runner(void);\n' >runner/include/deja/runner.h
     printf '#include <deja/cache.h>\n#include <deja/runner.h>\n' >jobs/include/deja/jobs.h
     echo '/* malloc( in a comment, fork( too */ const char *x = "system(";' >cache/base/alloc.c
     echo 'void *deja_p(void) { return realloc(0, 1); }' >>cache/base/alloc.c
@@ -29,7 +30,7 @@ sound_tree() {
     printf '#include <yaml.h>\n' >jobs/yaml.c
     echo 'int flow;' >jobs/flow.h
     printf '#include "flow.h"\n#include <deja/jobs.h>\nvoid f(void) { h->free(p); deja_free(p); my_system(1); }\n' >jobs/cli/main.c
-    for folder in . cache/base cache runner jobs jobs/cli tests examples; do
+    for folder in . cache/base cache/value cache runner jobs jobs/cli tests examples; do
         echo '`alloc.c` `db.c` `spawn.c` `yaml.c` `main.c` `x<y>.c`' >$folder/README.md
     done
 }
@@ -57,6 +58,8 @@ passes readmes.sh
 echo '#include "../base/x.h"' >>cache/db.c && finds layers.sh 'include climbs'
 echo '#include <deja/../deja/x.h>' >>cache/db.c && finds layers.sh 'include climbs'
 echo '#include <deja/cache.h>' >>cache/base/alloc.c && finds layers.sh 'layer base may not include deja/cache.h'
+echo '#include <deja/value.h>' >>cache/base/alloc.c && finds layers.sh 'layer base may not include deja/value.h'
+echo '#include <deja/cache.h>' >cache/value/value.c && finds layers.sh 'layer value may not include deja/cache.h'
 echo '#include <deja/cache.h>' >>runner/spawn.c && finds layers.sh 'layer runner may not include deja/cache.h'
 echo '#include <deja/runner.h>' >>cache/db.c && finds layers.sh 'layer cache may not include deja/runner.h'
 echo '#include <deja/jobs.h>' >>cache/db.c && finds layers.sh 'layer cache may not include deja/jobs.h'
@@ -66,6 +69,7 @@ echo '#include <sqlite3.h>' >cache/entry.c && finds layers.sh 'sqlite3.h belongs
 echo 'int r = sqlite3_open(0, 0);' >cache/entry.c && finds layers.sh 'sqlite3_open() may not be called'
 echo 'const char *q = "SELECT * FROM t";' >cache/entry.c && finds layers.sh 'SQL has one home'
 echo 'const char *q = "SELECT * FROM t";' >cache/dbx.c && finds layers.sh 'SQL has one home'
+echo '#include <zstd.h>' >cache/value/dump.c && finds layers.sh 'zstd.h belongs to'
 echo '#include <yaml.h>' >jobs/batch.c && finds layers.sh 'yaml.h belongs to'
 for call in fork vfork clone clone3 execve execvp execl posix_spawn popen; do
     echo "int r = $call(0);" >runner/pool.c && finds layers.sh "$call() may not be called"
@@ -111,10 +115,11 @@ archive() {
     echo "$2" | ${CC:-cc} -x c -c -o "$1.o" - && rm -f "lib$1.a" && ar rc "lib$1.a" "$1.o"
 }
 symbols() {
-    sh "$house/symbols.sh" base=libbase.a cache=libcache.a runner=librunner.a jobs=libjobs.a "$@" >log 2>&1
+    sh "$house/symbols.sh" base=libbase.a value=libvalue.a cache=libcache.a runner=librunner.a jobs=libjobs.a "$@" >log 2>&1
 }
 archive base 'int deja_b(void) { return 1; }'
-archive cache 'int deja_b(void); int deja_c(void) { return deja_b(); }'
+archive value 'int deja_b(void); int deja_v(void) { return deja_b(); }'
+archive cache 'int deja_b(void); int deja_v(void); int deja_c(void) { return deja_b() + deja_v(); }'
 archive runner 'int deja_b(void); int deja_r(void) { return deja_b(); }'
 archive jobs 'int deja_c(void); int deja_r(void); int deja_j(void) { return deja_c() + deja_r(); }'
 symbols || fault "symbols.sh refuses sound layers: $(cat log)"
@@ -122,6 +127,9 @@ archive runner 'int deja_c(void); int deja_r(void) { return deja_c(); }'
 symbols && fault "symbols.sh overlooks runner -> cache"
 grep -q 'layer runner needs deja_c' log || fault "symbols.sh says: $(cat log)"
 archive runner 'int deja_r(void) { return 1; }'
+archive value 'int deja_c(void); int deja_v(void) { return deja_c(); }'
+symbols && fault "symbols.sh overlooks value -> cache"
+archive value 'int deja_v(void) { return 1; }'
 archive base 'int deja_j(void); int deja_b(void) { return deja_j(); }'
 symbols && fault "symbols.sh overlooks base -> jobs"
 archive base 'int deja_b(void) { return 1; }'

@@ -28,15 +28,15 @@ expect() {
 }
 
 printf 'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nNAME="Debian GNU/Linux"\nVERSION_ID="12"\nID=debian\n' >"$scratch/os-release"
-expect debian apt-get update gcc cmake libsqlite3-dev libxxhash-dev libyaml-dev libcmocka-dev clang-format
+expect debian apt-get update gcc cmake libsqlite3-dev libxxhash-dev libyaml-dev libzstd-dev libcmocka-dev clang-format
 printf 'NAME="Ubuntu"\nVERSION_ID="24.04"\nID=ubuntu\nID_LIKE=debian\n' >"$scratch/os-release"
-expect ubuntu apt-get gcc cmake libsqlite3-dev libxxhash-dev libyaml-dev libcmocka-dev
+expect ubuntu apt-get gcc cmake libsqlite3-dev libxxhash-dev libyaml-dev libzstd-dev libcmocka-dev
 printf 'NAME="Fedora Linux"\nVERSION_ID=40\nID=fedora\n' >"$scratch/os-release"
-expect fedora dnf sqlite-devel xxhash-devel libyaml-devel libcmocka-devel kernel-headers clang-tools-extra
+expect fedora dnf sqlite-devel xxhash-devel libyaml-devel libzstd-devel libcmocka-devel kernel-headers clang-tools-extra
 printf 'NAME="Arch Linux"\nID=arch\nBUILD_ID=rolling\n' >"$scratch/os-release"
-expect arch pacman sqlite xxhash libyaml cmocka linux-api-headers
+expect arch pacman sqlite xxhash libyaml zstd cmocka linux-api-headers
 printf 'NAME="Alpine Linux"\nID=alpine\nVERSION_ID=3.20.0\n' >"$scratch/os-release"
-expect alpine apk sqlite-dev xxhash-dev yaml-dev cmocka-dev musl-dev linux-headers
+expect alpine apk sqlite-dev xxhash-dev yaml-dev zstd-dev cmocka-dev musl-dev linux-headers
 
 printf "ID=linuxmint\nID_LIKE='ubuntu debian'\nVERSION_ID=22\n" >"$scratch/os-release"
 expect 'derivative of ubuntu' apt-get libsqlite3-dev

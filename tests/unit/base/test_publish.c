@@ -118,6 +118,31 @@ static void test_publish__replace_survives_failing_allocations(void **state)
     assert_content("out", "new");
 }
 
+/* What is written in place has no name before it is published, and then the mode that any file would have. */
+static void test_publish__begun_gets_its_name_when_published(void **state)
+{
+    (void)state;
+    int before = count_open();
+    mode_t old = umask(027);
+    write_file("out", "old", 3);
+    for (int sync = 0; sync < 2; sync++) {
+        DEJA_AUTO_CLOSE int fd = deja_file_begin(AT_FDCWD, "out", 0666, NULL);
+        assert_true(fd >= 0);
+        assert_int_equal(deja_file_write_at(fd, "new!", 4, 0, "out", NULL), 0);
+        assert_int_equal(count_names("."), 1);
+        assert_content("out", sync ? "new!" : "old");
+        assert_int_equal(deja_file_publish(fd, AT_FDCWD, "out", sync, NULL), 0);
+        assert_content("out", "new!");
+    }
+    umask(old);
+    struct stat st;
+    assert_int_equal(stat("out", &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0640);
+    assert_int_equal(deja_file_begin(AT_FDCWD, "none/out", 0666, NULL), DEJA_ENOTFOUND);
+    assert_int_equal(count_names("."), 1);
+    assert_int_equal(count_open(), before);
+}
+
 static void test_publish__unnamed_gets_its_name_once(void **state)
 {
     (void)state;
@@ -205,6 +230,7 @@ int main(void)
         scratch_test(test_publish__replace_leaves_nothing_behind),
         scratch_test(test_publish__replace_that_cannot_write_keeps_the_old),
         scratch_test(test_publish__replace_survives_failing_allocations),
+        scratch_test(test_publish__begun_gets_its_name_when_published),
         scratch_test(test_publish__unnamed_gets_its_name_once),
         scratch_test(test_publish__unlinked_gets_its_name_by_copy),
         scratch_test(test_publish__a_name_that_is_taken_by_a_link_is_not_followed),

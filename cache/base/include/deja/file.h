@@ -40,6 +40,14 @@ DEJA_API int deja_file_load(int dirfd, const char *path, size_t limit, deja_buff
 DEJA_API int deja_file_replace(int dirfd, const char *path, const void *data, size_t len, unsigned mode,
                                int sync, deja_error *err);
 
+/*
+ * The same for a file that is written in place, by mapping it say: deja_file_begin opens an unnamed file for
+ * `path` with `mode` less the umask (fd or negative code), deja_file_publish gives it the name. The fd stays
+ * the caller's.
+ */
+DEJA_API int deja_file_begin(int dirfd, const char *path, unsigned mode, deja_error *err);
+DEJA_API int deja_file_publish(int fd, int dirfd, const char *path, int sync, deja_error *err);
+
 /* Makes a folder and its missing parents with `mode`. An existing folder is fine, another file there is
  * DEJA_EEXIST. */
 DEJA_API int deja_file_make_dirs(int dirfd, const char *path, unsigned mode, deja_error *err);

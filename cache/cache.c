@@ -140,6 +140,7 @@ int cache_ensure_db(deja_cache *c, int look_at_file, deja_error *err)
         return 0;
     db_close(deja_take(c->db));
     c->db_replaced = replaced;
+    c->db_sound = 0;
     return cache_open_db(c, &c->db, err);
 }
 
@@ -178,6 +179,15 @@ void cache_warn(deja_cache *c, cache_warning kind, const char *format, ...)
         deja_buffer_done(&text);
     }
     pthread_mutex_unlock(&c->warning_lock);
+}
+
+void cache_warn_row(deja_cache *c, const deja_hash *key)
+{
+    char hex[DEJA_HASH_HEX];
+    deja_hash_hex(key, hex);
+    atomic_store(&c->suspect, 1);
+    cache_warn(c, CACHE_WARN_ROW, "entry %s of the cache '%s' was damaged: it counts as missing", hex,
+               c->folder.path);
 }
 
 /* A writer that was killed leaves a WAL that each process would read again, for ever where there are only

@@ -67,6 +67,8 @@ static int encode(deja_cache *c, struct deja_pending *p, deja_error *err)
                     .peak_rss_bytes = r->peak_rss_bytes,
                     .out = p->out,
                     .err = p->err,
+                    .has_value = (r->flags & DEJA_RESULT_VALUE) != 0,
+                    .value = p->value,
                     .outputs = r->outputs,
                     .output_count = r->output_count};
     deja_buffer_clear(&p->record);

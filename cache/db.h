@@ -92,6 +92,9 @@ typedef struct db_put_args {
 /* The write lock, for all writes until commit or rollback. */
 int db_write_begin(db *d, deja_error *err);
 int db_put(db *d, const db_put_args *put, deja_error *err);
+
+/* Removes the row of this key; with `id` not 0 only while it is that one. 1 removed, 0 none, negative. */
+int db_forget(db *d, const deja_hash *key, int64_t id, deja_error *err);
 int db_delete_all(db *d, uint64_t *ret_entries, deja_error *err);
 
 /*
@@ -122,6 +125,9 @@ void db_rollback(db *d);
 /* Blobs that lost their last reference in committed transactions of this connection, an array of deja_hash:
  * moved out. */
 void db_take_unused(db *d, deja_buffer *ret);
+
+/* Adds to them what others left that were killed before they came to it. Outside transactions. */
+int db_find_unused(db *d, deja_error *err);
 
 /* Frames in the WAL after the last commit of this connection: those to be moved into the database, and those
  * that the next process to open would read, moved or not. */

@@ -83,18 +83,16 @@ static int unrefer_all(db *d, const char *hashes, size_t len, deja_error *err)
     return 0;
 }
 
-/* Removes the row that a new one takes the place of, if there is one. */
-static int remove_old(db *d, const deja_hash *key, deja_error *err)
+int db_forget(db *d, const deja_hash *key, int64_t id, deja_error *err)
 {
     sqlite3_stmt *s = NULL, *deletion = NULL;
     int r = db_prepare(d, SQL_OLD, &s, err);
     if (r)
         return r;
     db_bind_hash(s, 1, key);
-    int rc = sqlite3_step(s);
-    if (rc != SQLITE_ROW)
+    int64_t found = sqlite3_step(s) == SQLITE_ROW ? sqlite3_column_int64(s, 0) : 0;
+    if (!found || (id && id != found))
         return db_finish(d, s, err, "look for an older result");
-    int64_t id = sqlite3_column_int64(s, 0);
     d->change.entries--;
     d->change.cost_ns -= sqlite3_column_int64(s, 1);
     d->change.row_bytes -= sqlite3_column_int64(s, 3);
@@ -105,8 +103,9 @@ static int remove_old(db *d, const deja_hash *key, deja_error *err)
         r = db_prepare(d, SQL_DELETE, &deletion, err);
     if (r)
         return r;
-    sqlite3_bind_int64(deletion, 1, id);
-    return db_finish(d, deletion, err, "replace a result");
+    sqlite3_bind_int64(deletion, 1, found);
+    r = db_finish(d, deletion, err, "remove a result");
+    return r ? r : 1;
 }
 
 static int insert(db *d, const db_put_args *put, deja_error *err)
@@ -153,7 +152,8 @@ static int find_again(db *d, const deja_hash *key, deja_error *err)
 
 int db_put(db *d, const db_put_args *put, deja_error *err)
 {
-    int r = remove_old(d, &put->key, err);
+    int r = db_forget(d, &put->key, 0, err);
+    r = r < 0 ? r : 0;
     for (size_t i = 0; !r && i < put->blob_count; i++)
         r = refer(d, &put->blobs[i], err);
     if (!r)
@@ -191,7 +191,7 @@ static int refer_all(db *d, const char *hashes, size_t len, deja_error *err)
     return r;
 }
 
-static int lose_unused(db *d, deja_error *err)
+static int find_unused(db *d, deja_buffer *ret, deja_error *err)
 {
     sqlite3_stmt *s = NULL;
     int r = db_prepare(d, SQL_BLOB_UNUSED, &s, err), rc;
@@ -199,7 +199,7 @@ static int lose_unused(db *d, deja_error *err)
         return r;
     while ((rc = sqlite3_step(s)) == SQLITE_ROW)
         if (sqlite3_column_bytes(s, 0) == (int)sizeof(deja_hash))
-            deja_buffer_add(&d->losing, sqlite3_column_blob(s, 0), sizeof(deja_hash));
+            deja_buffer_add(ret, sqlite3_column_blob(s, 0), sizeof(deja_hash));
     if (rc != SQLITE_DONE)
         r = db_fail(d->handle, rc, err, "look for unused blobs");
     sqlite3_reset(s);
@@ -222,7 +222,12 @@ int db_recount_blobs(db *d, deja_error *err)
         r = db_fail(d->handle, rc, err, "count the references");
     sqlite3_reset(s);
     d->change = (db_counts){0}; /* totals are counted, not added to */
-    return r ? r : lose_unused(d, err);
+    return r ? r : find_unused(d, &d->losing, err);
+}
+
+int db_find_unused(db *d, deja_error *err)
+{
+    return find_unused(d, &d->unused, err);
 }
 
 int db_blob_used(db *d, const deja_hash *hash, deja_error *err)

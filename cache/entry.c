@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define FORMAT         1u
+#define FORMAT_VALUE   2u /* the same with a value */
 #define CHECKSUM_BYTES 8
 #define OUTPUT_MIN     40 /* bytes that an output takes at least: bounds the counts of a record */
 #define DISCOVERED_MIN 34
@@ -85,8 +86,26 @@ static void read_discovered(deja_reader *r, deja_digest_item *ret)
     read_content(r, &ret->content);
 }
 
+/* The bytes of a value are the last of the record: what is left of `r` ends before them. */
+static void read_value(deja_reader *r, entry_head *ret)
+{
+    read_content(r, &ret->value.content);
+    ret->value.where = deja_read_u8(r);
+    ret->has_value = 1;
+    if (ret->value.where == DEJA_STORED_BLOB && ret->value.content.size)
+        return;
+    if (r->failed || ret->value.where != DEJA_STORED_INLINE || ret->value.content.size > r->len - r->at) {
+        r->failed = 1;
+        return;
+    }
+    r->len -= ret->value.content.size;
+    ret->value.data = r->data + r->len;
+}
+
 static int read_head(deja_reader *r, entry_head *ret)
 {
+    ret->has_value = 0;
+    ret->value = (deja_stored){.data = NULL};
     deja_read_bytes(r, CHECKSUM_BYTES);
     uint32_t format = deja_read_u32(r);
     ret->exit_status = (int32_t)deja_read_u32(r);
@@ -100,7 +119,9 @@ static int read_head(deja_reader *r, entry_head *ret)
     ret->encoding_len = deja_read_u64(r);
     ret->encoding = deja_read_bytes(r, ret->encoding_len);
     ret->label = read_text(r);
-    if (r->failed || format != FORMAT)
+    if (format == FORMAT_VALUE)
+        read_value(r, ret);
+    if (r->failed || (format != FORMAT && format != FORMAT_VALUE))
         return DEJA_ECORRUPT;
     memcpy(ret->key.byte, key, sizeof ret->key.byte);
     size_t left = r->len - r->at;
@@ -124,20 +145,43 @@ static int fill(deja_entry *e, const void *record, size_t len)
     e->wall_ns = head.wall_ns;
     e->cpu_ns = head.cpu_ns;
     e->peak_rss_bytes = head.peak_rss_bytes;
+    e->has_value = head.has_value;
+    e->value = head.value;
     read_stored(&r, &e->out);
     read_stored(&r, &e->err);
     for (size_t i = 0; i < e->output_count; i++)
         read_output(&r, &e->outputs[i]);
     for (size_t i = 0; i < e->discovered_count; i++)
         read_discovered(&r, &e->discovered[i]);
-    return r.failed || r.at != len ? DEJA_ECORRUPT : 0;
+    return r.failed || r.at != r.len ? DEJA_ECORRUPT : 0; /* r.len: the value is behind it */
+}
+
+/* What every format has in the same place: check, format, exit status, key. 0, DEJA_EVERSION or
+ * DEJA_ECORRUPT. */
+static int look_at_start(const void *record, size_t len, const deja_hash *key)
+{
+    deja_reader r = {.data = record, .len = len};
+    uint64_t sum = deja_read_u64(&r);
+    uint32_t format = deja_read_u32(&r);
+    deja_read_u32(&r);
+    const void *of = deja_read_bytes(&r, sizeof *key);
+    if (r.failed || sum != deja_hash64((const char *)record + CHECKSUM_BYTES, len - CHECKSUM_BYTES) ||
+        (key && memcmp(of, key->byte, sizeof key->byte) != 0))
+        return DEJA_ECORRUPT;
+    return format > FORMAT_VALUE ? DEJA_EVERSION : 0;
+}
+
+static void add_value(deja_buffer *b, const deja_stored *value)
+{
+    add_content(b, &value->content);
+    add_u8(b, value->where);
 }
 
 void entry_encode(deja_buffer *b, const deja_entry *e)
 {
     size_t start = b->len;
     deja_buffer_add_u64(b, 0);
-    deja_buffer_add_u32(b, FORMAT);
+    deja_buffer_add_u32(b, e->has_value ? FORMAT_VALUE : FORMAT);
     deja_buffer_add_u32(b, (uint32_t)e->exit_status);
     deja_buffer_add(b, e->key.byte, sizeof e->key.byte);
     deja_buffer_add_u64(b, (uint64_t)e->created_ns);
@@ -149,6 +193,8 @@ void entry_encode(deja_buffer *b, const deja_entry *e)
     deja_buffer_add_u64(b, e->encoding_len);
     deja_buffer_add(b, e->encoding, e->encoding_len);
     add_text(b, e->label);
+    if (e->has_value)
+        add_value(b, &e->value);
     add_stored(b, &e->out);
     add_stored(b, &e->err);
     for (size_t i = 0; i < e->output_count; i++) {
@@ -162,6 +208,8 @@ void entry_encode(deja_buffer *b, const deja_entry *e)
         deja_buffer_add_u32(b, e->discovered[i].flags);
         add_content(b, &e->discovered[i].content);
     }
+    if (e->has_value && e->value.where == DEJA_STORED_INLINE)
+        deja_buffer_add(b, e->value.data, e->value.content.size);
     if (b->failed)
         return;
     uint64_t sum = deja_hash64(b->data + start + CHECKSUM_BYTES, b->len - start - CHECKSUM_BYTES);
@@ -172,23 +220,27 @@ void entry_encode(deja_buffer *b, const deja_entry *e)
 int entry_look(const void *record, size_t len, const deja_hash *key, entry_head *ret)
 {
     deja_reader r = {.data = record, .len = len};
-    uint64_t sum = deja_read_u64(&r);
-    if (r.failed || sum != deja_hash64((const char *)record + CHECKSUM_BYTES, len - CHECKSUM_BYTES))
-        return DEJA_ECORRUPT;
-    r.at = 0;
-    if (read_head(&r, ret))
-        return DEJA_ECORRUPT;
-    return key && !deja_hash_equal(key, &ret->key) ? DEJA_ECORRUPT : 0;
+    int code = look_at_start(record, len, key);
+    return code ? code : read_head(&r, ret);
+}
+
+/* From where in `memory` on to lay the record, so that its value is aligned. */
+static size_t place_of_record(const char *memory, size_t at, size_t len, const entry_head *head)
+{
+    size_t before = head->value.data ? len - head->value.content.size : 0; /* what the value follows */
+    uintptr_t value = (uintptr_t)memory + at + before;
+    return head->value.data ? at + (-value & (ENTRY_VALUE_ALIGN - 1)) : at;
 }
 
 int entry_decode(const void *record, size_t len, const entry_head *head, deja_entry **ret)
 {
     size_t outputs = sizeof(deja_entry), discovered = outputs + head->output_count * sizeof(deja_output);
     size_t text = discovered + head->discovered_count * sizeof(deja_digest_item);
-    char *memory = deja_realloc(NULL, text + len);
+    char *memory = deja_realloc(NULL, text + len + (head->value.data ? ENTRY_VALUE_ALIGN - 1 : 0));
     if (!memory)
         return DEJA_ENOMEM;
     memset(memory, 0, text);
+    text = place_of_record(memory, text, len, head);
     memcpy(memory + text, record, len);
     deja_entry *e = (deja_entry *)memory;
     e->outputs = (deja_output *)(memory + outputs);

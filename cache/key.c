@@ -117,7 +117,8 @@ int deja_field_next(const void *encoding, size_t len, size_t *at, deja_field *re
 
 int deja_field_content(const deja_field *field, deja_content *ret)
 {
-    if (field->tag != DEJA_FIELD_INPUT && field->tag != DEJA_FIELD_STDIN && field->tag != DEJA_FIELD_PROGRAM)
+    if (field->tag != DEJA_FIELD_INPUT && field->tag != DEJA_FIELD_STDIN &&
+        field->tag != DEJA_FIELD_PROGRAM && field->tag != DEJA_FIELD_LIBRARY)
         return DEJA_ECORRUPT;
     deja_content content = {.kind = DEJA_CONTENT_ABSENT};
     if (!field->value_len && field->tag == DEJA_FIELD_PROGRAM) {

@@ -1,6 +1,5 @@
 /*
- * Reading the cache: look-ups of keys, and what people ask: totals, listings, one entry by the beginning of
- * its key.
+ * Reading the cache: look-ups of keys, and what people ask: totals, one entry by the beginning of its key.
  */
 #include "db.h"
 #include "entry.h"
@@ -10,22 +9,12 @@
 #include <stdint.h>
 #include <string.h>
 
-#define LIST_PAGE 256 /* rows read at once: a listing into a pager must not pin the WAL */
-#define HEX_MIN   4
+#define HEX_MIN 4
 #define LOOK_EVERY                                                                                           \
     64 /* single look-ups: then one stat call tells whether another process replaced the database */
 
-static void warn_row(deja_cache *c, const deja_hash *key)
-{
-    char hex[DEJA_HASH_HEX];
-    deja_hash_hex(key, hex);
-    atomic_store(&c->suspect, 1);
-    cache_warn(c, CACHE_WARN_ROW, "entry %s of the cache '%s' was damaged: it counts as missing", hex,
-               c->folder.path);
-}
-
-/* A row that says something else than it was asked for is a miss; one that is damaged also earns a warning.
- */
+/* A row that says something else than it was asked for is a miss, and so is one that only a newer deja can
+ * read; one that is damaged also earns a warning. */
 static int read_row(deja_cache *c, deja_lookup *item, const db_row *row, deja_error *err)
 {
     entry_head head;
@@ -35,10 +24,12 @@ static int read_row(deja_cache *c, deja_lookup *item, const db_row *row, deja_er
         return 0;
     if (!r)
         r = entry_decode(row->record, row->len, &head, &item->entry);
+    if (r == DEJA_EVERSION)
+        return 0;
     if (r == DEJA_ENOMEM)
         return deja_fail(err, r, "read an entry: out of memory");
     if (r)
-        warn_row(c, &item->key);
+        cache_warn_row(c, &item->key);
     return 0;
 }
 
@@ -109,48 +100,6 @@ int deja_cache_stats(deja_cache *c, deja_cache_numbers *ret, deja_error *err)
     return r ? r : db_totals(c->db, ret, err);
 }
 
-static int list_rows(deja_cache *c, const db_listed *rows, int n, const deja_buffer *records,
-                     int (*each)(void *context, const deja_listed *entry), void *context)
-{
-    int r = 0;
-    for (int i = 0; !r && i < n; i++) {
-        entry_head head;
-        if (!rows[i].len || entry_look(records->data + rows[i].at, rows[i].len, NULL, &head)) {
-            warn_row(c, &rows[i].key);
-            continue;
-        }
-        deja_listed listed = {.key = head.key,
-                              .label = head.label,
-                              .created_ns = head.created_ns,
-                              .wall_ns = head.wall_ns,
-                              .exit_status = head.exit_status,
-                              .bytes = rows[i].bytes};
-        r = each(context, &listed);
-    }
-    return r;
-}
-
-int deja_cache_list(deja_cache *c, int (*each)(void *context, const deja_listed *entry), void *context,
-                    deja_error *err)
-{
-    DEJA_AUTO_BUFFER deja_buffer records = {0};
-    int r = cache_ensure_db(c, 1, err);
-    DEJA_AUTO_FREE db_listed *rows = deja_realloc_array(NULL, LIST_PAGE, sizeof *rows);
-    if (!rows)
-        return deja_fail(err, DEJA_ENOMEM, "list the cache: out of memory");
-    for (int64_t before = INT64_MAX; !r;) {
-        deja_buffer_clear(&records);
-        int n = db_list(c->db, before, rows, LIST_PAGE, &records, err);
-        if (n == DEJA_ECORRUPT)
-            return cache_renew_db(c, &c->db, err);
-        if (n <= 0)
-            return n;
-        before = rows[n - 1].id;
-        r = list_rows(c, rows, n, &records, each, context);
-    }
-    return r;
-}
-
 static int fail_prefix(const char *word, deja_error *err)
 {
     return deja_fail(err, DEJA_EINVAL, "'%.64s' is no key: 4 to 32 hexadecimal digits", word);
@@ -187,8 +136,10 @@ static int read_found(deja_cache *c, const deja_hash *key, deja_entry **ret, dej
     db_find_done(c->db);
     if (r == DEJA_ENOMEM)
         return deja_fail(err, r, "read an entry: out of memory");
+    if (r == DEJA_EVERSION)
+        return deja_fail(err, r, "the entry was written by a newer deja");
     if (r) {
-        warn_row(c, key);
+        cache_warn_row(c, key);
         return deja_fail(err, DEJA_ENOTFOUND, "the entry is damaged");
     }
     return 0;

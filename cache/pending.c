@@ -7,7 +7,7 @@
 
 struct deja_pending *pending_new(deja_result *r)
 {
-    size_t count = r->output_count + 2;
+    size_t count = r->output_count + PENDING_OUTPUTS;
     struct deja_pending *p = deja_calloc(1, sizeof *p + count * sizeof p->pieces[0]);
     if (!p)
         return NULL;
@@ -20,7 +20,16 @@ struct deja_pending *pending_new(deja_result *r)
 
 const deja_stored *pending_stored(const struct deja_pending *p, size_t i)
 {
-    return i == 0 ? &p->out : i == 1 ? &p->err : &p->result->outputs[i - 2].stored;
+    switch (i) {
+    case PENDING_OUT:
+        return &p->out;
+    case PENDING_ERR:
+        return &p->err;
+    case PENDING_VALUE:
+        return &p->value;
+    default:
+        return &p->result->outputs[i - PENDING_OUTPUTS].stored;
+    }
 }
 
 void deja_result_done(deja_result *r)

@@ -6,14 +6,17 @@
 #include "piece.h"
 #include "writer.h"
 
+/* Which piece is what. */
+enum { PENDING_OUT, PENDING_ERR, PENDING_VALUE, PENDING_OUTPUTS /* and from here on */ };
+
 struct deja_pending {
     writer_item item; /* for the commit */
     deja_result *result;
-    deja_stored out, err;
+    deja_stored out, err, value;
     deja_buffer record;
     db_blob *blobs;
     int *blob_fds;
-    size_t count; /* pieces: standard output, standard error, outputs */
+    size_t count; /* pieces; that of the value is empty where there is none */
     piece pieces[];
 };
 

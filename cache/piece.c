@@ -96,7 +96,7 @@ static int take_spool(deja_cache *c, int fd, const char *what, piece *p, deja_st
     return take_stage(c, stage, len, p, ret, err);
 }
 
-static int take_memory(deja_cache *c, const deja_bytes *bytes, piece *p, deja_stored *ret, deja_error *err)
+static int take_memory(deja_cache *c, const deja_payload *bytes, piece *p, deja_stored *ret, deja_error *err)
 {
     *ret = (deja_stored){.content = {DEJA_CONTENT_FILE, deja_hash_bytes(bytes->data, bytes->len), bytes->len},
                          .where = DEJA_STORED_INLINE,
@@ -118,7 +118,7 @@ int piece_take_file(deja_cache *c, int fd, uint64_t len, const char *what, piece
                                   : take_copy(c, fd, len, p, ret, err);
 }
 
-int piece_take_bytes(deja_cache *c, const deja_bytes *bytes, const char *what, piece *p, deja_stored *ret,
+int piece_take_bytes(deja_cache *c, const deja_payload *bytes, const char *what, piece *p, deja_stored *ret,
                      deja_error *err)
 {
     return bytes->fd >= 0 ? take_spool(c, bytes->fd, what, p, ret, err) : take_memory(c, bytes, p, ret, err);

@@ -19,7 +19,7 @@ int piece_take_file(deja_cache *c, int fd, uint64_t len, const char *what, piece
 
 /* All of a stream. Memory is borrowed where it is small; a file that is a stage already becomes the blob
  * itself. */
-int piece_take_bytes(deja_cache *c, const deja_bytes *bytes, const char *what, piece *p, deja_stored *ret,
+int piece_take_bytes(deja_cache *c, const deja_payload *bytes, const char *what, piece *p, deja_stored *ret,
                      deja_error *err);
 
 /* The text of a symbolic link. */

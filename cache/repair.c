@@ -4,6 +4,7 @@
  */
 #include "repair.h"
 #include "entry.h"
+#include "state.h"
 
 #include <deja/cleanup.h>
 
@@ -13,7 +14,9 @@ static int remove_damaged(db *d, const db_listed *rows, int n, const deja_buffer
 {
     for (int i = 0; i < n; i++) {
         entry_head head;
-        if (rows[i].len && entry_look(records->data + rows[i].at, rows[i].len, &rows[i].key, &head) == 0)
+        int look = rows[i].len ? entry_look(records->data + rows[i].at, rows[i].len, &rows[i].key, &head)
+                               : DEJA_ECORRUPT;
+        if (look != DEJA_ECORRUPT) /* one of a newer deja is sound, too */
             continue;
         int r = db_delete_row(d, rows[i].id, err);
         if (r)
@@ -58,4 +61,18 @@ int repair_rows(db *d, deja_error *err)
      * written anew. */
     r = db_shrink(d, err);
     return r == DEJA_EFULL ? 0 : r;
+}
+
+int repair_before_writing(deja_cache *c, db *d, int *checked, deja_error *err)
+{
+    int suspect = atomic_exchange(&c->suspect, 0), sound = !suspect;
+    if (!suspect && (*checked || cache_db_is_ours(c)))
+        return 0;
+    if (!suspect)
+        sound = db_check(d, err);
+    int r = sound < 0 ? sound : sound ? 0 : repair_rows(d, err);
+    *checked = !r;
+    if (!r && !suspect)
+        cache_note_db(c);
+    return r;
 }

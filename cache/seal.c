@@ -21,8 +21,13 @@ static int only_looks(const deja_result *r)
     return (r->flags & (DEJA_RESULT_RECORD | DEJA_RESULT_NO_KEEP)) != 0;
 }
 
+static int has_value(const deja_result *r)
+{
+    return (r->flags & (DEJA_RESULT_VALUE | DEJA_RESULT_NO_KEEP)) == DEJA_RESULT_VALUE;
+}
+
 /* Nothing is kept: the hash of standard output is all that is asked for. */
-static int look_at_bytes(deja_cache *c, const deja_bytes *bytes, deja_content *ret, deja_error *err)
+static int look_at_bytes(deja_cache *c, const deja_payload *bytes, deja_content *ret, deja_error *err)
 {
     struct stat st;
     ret->kind = DEJA_CONTENT_FILE;
@@ -161,7 +166,7 @@ static int seal(deja_cache *c, deja_result *r, deja_error *err)
     for (size_t i = 0; !code && i < r->output_count; i++) {
         code = cache_go_on(c, err);
         if (!code)
-            code = seal_output(c, r, &r->outputs[i], &p->pieces[i + 2], err);
+            code = seal_output(c, r, &r->outputs[i], &p->pieces[PENDING_OUTPUTS + i], err);
         if (!code && r->targets)
             code = follow_output(c, r, i, err);
     }
@@ -169,12 +174,17 @@ static int seal(deja_cache *c, deja_result *r, deja_error *err)
         return code;
     if (r->flags & DEJA_RESULT_NO_KEEP)
         return look_at_bytes(c, &r->out, &r->out_content, err);
-    code = piece_take_bytes(c, &r->out, "standard output", &p->pieces[0], &p->out, err);
+    code = piece_take_bytes(c, &r->out, "standard output", &p->pieces[PENDING_OUT], &p->out, err);
     r->out_content = p->out.content;
-    return code ? code : piece_take_bytes(c, &r->err, "standard error", &p->pieces[1], &p->err, err);
+    if (!code)
+        code = piece_take_bytes(c, &r->err, "standard error", &p->pieces[PENDING_ERR], &p->err, err);
+    if (!code && has_value(r))
+        code = piece_take_bytes(c, &r->value, "the value", &p->pieces[PENDING_VALUE], &p->value, err);
+    r->value_content = p->value.content;
+    return code;
 }
 
-static uint64_t size_of_bytes(const deja_bytes *bytes)
+static uint64_t size_of_bytes(const deja_payload *bytes)
 {
     struct stat st;
     return bytes->fd < 0 ? bytes->len : fstat(bytes->fd, &st) == 0 ? (uint64_t)st.st_size : 0;
@@ -185,6 +195,8 @@ static uint64_t bytes_to_move(deja_cache *c, const deja_result *r)
 {
     struct stat st;
     uint64_t sum = size_of_bytes(&r->out) + size_of_bytes(&r->err);
+    if (has_value(r))
+        sum += size_of_bytes(&r->value);
     for (size_t i = 0; sum <= STEP_LONG_BYTES && i < r->output_count; i++)
         if (fstatat(r->root_fd, r->outputs[i].path, &st, r->targets ? 0 : AT_SYMLINK_NOFOLLOW) == 0)
             sum += (uint64_t)st.st_size;
@@ -223,7 +235,7 @@ static int is_tiny_output(const deja_cache *c, const deja_result *r)
     return 1;
 }
 
-static int is_tiny_bytes(const deja_cache *c, const deja_bytes *bytes)
+static int is_tiny_bytes(const deja_cache *c, const deja_payload *bytes)
 {
     struct stat st;
     if (bytes->fd < 0)
@@ -241,7 +253,8 @@ int deja_result_seal_begin(deja_cache *c, deja_result *r)
         r->step.status = deja_fail(&r->step.error, DEJA_ENOMEM, "keep a result: out of memory");
         return 1;
     }
-    if (is_tiny_bytes(c, &r->out) && is_tiny_bytes(c, &r->err) && is_tiny_output(c, r) &&
+    if (is_tiny_bytes(c, &r->out) && is_tiny_bytes(c, &r->err) &&
+        (!has_value(r) || is_tiny_bytes(c, &r->value)) && is_tiny_output(c, r) &&
         r->input_count <= TINY_INPUTS && check_inputs(c, r, 1, NULL)) {
         r->step.status = seal(c, r, &r->step.error);
         return 1;

@@ -41,6 +41,7 @@ struct deja_cache {
     deja_stop stop_all;     /* of seals and restores; never looked at on behalf of a commit */
     atomic_uint replaced;   /* counts how often this process found the database to be another file */
     unsigned db_replaced;   /* that count when `db` was opened */
+    int db_sound;           /* it was found fit to be written to (repair_before_writing) */
     unsigned lookups;       /* calls so far */
     _Atomic uint64_t lasting_folders[4]; /* bit per folder of blobs: its name is known to be on the disk */
     atomic_int suspect;                  /* a damaged row was seen: to be repaired before the next commit */
@@ -52,6 +53,9 @@ struct deja_cache {
 /* Any thread. Lack of memory drops the warning. */
 void cache_warn(deja_cache *c, cache_warning kind, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Says that the row of `key` is damaged, and has the database repaired before the next commit. Any thread. */
+void cache_warn_row(deja_cache *c, const deja_hash *key);
 
 /* 0, or DEJA_ECANCELED when everything is (deja_cache_cancel). Any thread. */
 int cache_go_on(const deja_cache *c, deja_error *err);

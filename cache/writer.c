@@ -5,11 +5,11 @@
 #include "writer.h"
 #include "blob.h"
 #include "repair.h"
+#include "unused.h"
 
 #include <deja/cleanup.h>
 #include <errno.h>
 #include <signal.h>
-#include <string.h>
 #include <time.h>
 
 #define GROUP_WAIT_NS   (20 * DEJA_MS_NS)
@@ -83,27 +83,11 @@ static int ensure_db(writer *w, deja_error *err)
     return cache_open_db(w->cache, &w->db, err);
 }
 
-/* A database that is not as deja left it (changed by somebody else, or by a process that was killed) is
-   looked through once before it is added to; so is one of which a damaged row was seen. */
-static int ensure_sound(writer *w, deja_error *err)
-{
-    int suspect = atomic_exchange(&w->cache->suspect, 0), sound = !suspect;
-    if (!suspect && (w->checked || cache_db_is_ours(w->cache)))
-        return 0;
-    if (!suspect)
-        sound = db_check(w->db, err);
-    int r = sound < 0 ? sound : sound ? 0 : repair_rows(w->db, err);
-    w->checked = !r;
-    if (!r && !suspect)
-        cache_note_db(w->cache);
-    return r;
-}
-
 static int commit(writer *w, writer_item *group, deja_error *err)
 {
     int r = ensure_db(w, err);
     if (!r)
-        r = ensure_sound(w, err);
+        r = repair_before_writing(w->cache, w->db, &w->checked, err);
     if (!r)
         r = put_all(w, group, err);
     if (r == DEJA_ECORRUPT) {
@@ -111,24 +95,6 @@ static int commit(writer *w, writer_item *group, deja_error *err)
         if (!r)
             r = put_all(w, group, err);
     }
-    return r;
-}
-
-/* Unlinks under the write lock, where nobody can be about to refer to the blob again (keep_blobs). */
-static int remove_unused(writer *w, const deja_buffer *hashes, deja_error *err)
-{
-    deja_hash hash;
-    int r = db_write_begin(w->db, err);
-    for (size_t at = 0; !r && at + sizeof hash.byte <= hashes->len; at += sizeof hash.byte) {
-        memcpy(hash.byte, hashes->data + at, sizeof hash.byte);
-        r = db_blob_forget(w->db, &hash, err);
-        if (r > 0)
-            r = blob_remove(&w->cache->folder, &hash, err);
-    }
-    if (!r)
-        r = db_commit(w->db, err);
-    if (r)
-        db_rollback(w->db);
     return r;
 }
 
@@ -142,12 +108,9 @@ static void checkpoint(writer *w, int whole)
 /* What is left to do after a commit; failing costs room, not results, and is tried again by a later clear. */
 static void tidy(writer *w)
 {
-    DEJA_AUTO_BUFFER deja_buffer unused = {0};
     if (!w->db)
         return;
-    db_take_unused(w->db, &unused);
-    if (unused.len)
-        (void)remove_unused(w, &unused, NULL);
+    (void)unused_remove(w->cache, w->db, NULL);
     if (w->cache->folder.network)
         cache_note_db(w->cache); /* without a WAL every commit writes to the database itself */
     if (db_wal_frames(w->db) > BUSY_WAL_FRAMES)

@@ -1,5 +1,6 @@
 /* The fields of a key for people, see fields.h. */
 #include "fields.h"
+#include "argument.h"
 #include "json.h"
 #include <deja/cleanup.h>
 #include <stdio.h>
@@ -42,6 +43,14 @@ const char *fields_tag(deja_field_tag tag)
         return "need";
     case DEJA_FIELD_EXECUTABLE:
         return "executable";
+    case DEJA_FIELD_FUNCTION:
+        return "function";
+    case DEJA_FIELD_ARGUMENT:
+        return "argument";
+    case DEJA_FIELD_BUILD:
+        return "build";
+    case DEJA_FIELD_LIBRARY:
+        return "library";
     }
     return "unknown";
 }
@@ -67,6 +76,7 @@ static int hash_text(const deja_field *field, char text[8 + DEJA_HASH_HEX], cons
     case DEJA_FIELD_PROGRAM:
     case DEJA_FIELD_INPUT:
     case DEJA_FIELD_STDIN:
+    case DEJA_FIELD_LIBRARY:
         *ret = content_text(field, text);
         return 1;
     case DEJA_FIELD_ENV_SECRET:
@@ -82,26 +92,45 @@ static int hash_text(const deja_field *field, char text[8 + DEJA_HASH_HEX], cons
     }
 }
 
+/* The text of a field that people cannot read as it is. 0 when it is none. */
+static int coded_text(deja_buffer *b, const deja_field *field)
+{
+    if (field->tag == DEJA_FIELD_ARGUMENT)
+        argument_text(b, field->value, (size_t)field->value_len);
+    else if (field->tag == DEJA_FIELD_BUILD)
+        for (uint64_t i = 0; i < field->value_len; i++)
+            deja_buffer_addf(b, "%02x", field->value[i]);
+    else
+        return 0;
+    return 1;
+}
+
 static void add_field(deja_buffer *b, const deja_field *field)
 {
+    DEJA_AUTO_BUFFER deja_buffer coded = {0};
     char text[8 + DEJA_HASH_HEX];
     const char *word;
     json_open(b, NULL, '[');
     json_word(b, NULL, fields_tag(field->tag));
     json_bytes(b, NULL, field->name, field->name_len);
-    if (!hash_text(field, text, &word))
+    if (coded_text(&coded, field))
+        json_bytes(b, NULL, deja_buffer_string(&coded), coded.len);
+    else if (!hash_text(field, text, &word))
         json_bytes(b, NULL, field->value, field->value_len);
     else if (word)
         json_word(b, NULL, word);
     else
         json_null(b, NULL);
     json_close(b, ']');
+    b->failed |= coded.failed;
 }
 
 void fields_text(deja_buffer *b, const deja_field *field)
 {
     char text[8 + DEJA_HASH_HEX];
     const char *word;
+    if (coded_text(b, field))
+        return;
     if (hash_text(field, text, &word))
         deja_buffer_add_string(b, word ? word : "absent");
     else

@@ -10,11 +10,11 @@
 const char *fields_tag(deja_field_tag tag);
 
 /* The value of a field: contents as hexadecimal hash ("link HASH", "folder", "absent"), secrets as their
- * hash; not escaped. */
+ * hash, arguments as argument_text() says, a build-id in hexadecimal; not escaped. */
 void fields_text(deja_buffer *b, const deja_field *field);
 
 /* "KEY":[["tag","name","value"],...]: the fields of an encoding. Contents and secrets as hexadecimal hash,
- * null for what is absent. */
+ * null for what is absent, arguments and build-ids as text. */
 void fields_json(deja_buffer *b, const char *key, const void *encoding, size_t len);
 
 /* "KEY":{"name":"value",...}: the parameters of an instance, by name. */

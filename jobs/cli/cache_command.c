@@ -1,4 +1,5 @@
-/* `deja cache`: looking into the cache, and clearing it. */
+/* `deja cache`: looking into the cache, taking out of it, and clearing it. */
+#include "cache_get.h"
 #include "cache_show.h"
 #include "cli.h"
 #include "place.h"
@@ -13,6 +14,8 @@ enum {
     OPTION_CACHE = ARGS_FIRST,
     OPTION_FOLDER,
     OPTION_JSON,
+    OPTION_TO,
+    OPTION_OUTPUT,
 };
 
 #define CACHE_OPTION                                                                                         \
@@ -44,12 +47,29 @@ static const args_example show_examples[] = {
     {0},
 };
 
+static const args_example get_examples[] = {
+    {"deja cache get 5cb14c227f0c", "What the function returned, as JSON."},
+    {"deja cache get 5cb14c227f0c -o x.npy", "The array that it returned, for numpy."},
+    {"deja cache get 77a0 --output table", "The output 'table' of a command."},
+    {0},
+};
+
+static const args_option options_get[] = {
+    CACHE_OPTION,
+    FOLDER_OPTION,
+    {OPTION_TO, 'o', "to", "FILE",
+     "Write to FILE. The name says how a value is written: .json; .npy, an array; .deja, any value."},
+    {OPTION_OUTPUT, 0, "output", "NAME", "Get the command's output of this name or path."},
+    {0},
+};
+
 static const args_option options_plain[] = {CACHE_OPTION, FOLDER_OPTION, {0}};
 static const args_option options_none[] = {{0}};
 
 /* What a subcommand works with. */
 typedef struct cache_call {
     const char *cache, *word; /* --cache, and the one argument */
+    cache_get get;
     int json;
     deja_buffer folder;
     deja_cache *opened;
@@ -93,6 +113,21 @@ static const args_command show_args = {
     .examples = show_examples,
 };
 
+static const args_command get_args = {
+    .name = "cache get",
+    .usage = "[OPTION]... KEY",
+    .summary = "Write what a result holds: the value, or the standard output.",
+    .about =
+        "Write what a result holds: of a function the value that it returned, as one line of JSON; of a "
+        "command "
+        "its standard output, or one of its outputs, byte by byte. KEY is the first four or more digits of a "
+        "key as 'deja cache ls' lists it.\n\n"
+        "Exit status: 0 done; 1 it could not be done; 2 the command line is wrong.",
+    .options = options_get,
+    .environment = cli_environment_cache,
+    .examples = get_examples,
+};
+
 static const args_command clear_args = {
     .name = "cache clear",
     .usage = "[OPTION]...",
@@ -108,11 +143,12 @@ static const args_command clear_args = {
 const args_command cache_args = {
     .name = "cache",
     .usage = "COMMAND [OPTION]...",
-    .summary = "Look into the cache: stats, ls, show; or clear it.",
+    .summary = "Look into the cache: stats, ls, show, get; or clear it.",
     .about = "Look into the cache, or clear it. Each command has --help.\n\n"
              "  stats       Show how many results there are, and their size.\n"
              "  ls          List the results, the newest first.\n"
              "  show KEY    Show one result and all that its key is made of.\n"
+             "  get KEY     Write what a result holds: the value, or the standard output.\n"
              "  clear       Forget all results.",
     .options = options_none,
 };
@@ -189,6 +225,16 @@ static int run_show(cache_call *c, deja_error *err)
     return say_output(&b);
 }
 
+static int run_get(cache_call *c, deja_error *err)
+{
+    deja_entry *e = NULL;
+    int code = deja_cache_find(c->opened, c->word, &e, err);
+    if (!code)
+        code = cache_get_entry(c->opened, e, &c->get, err);
+    deja_entry_free(e);
+    return code;
+}
+
 static int run_clear(cache_call *c, deja_error *err)
 {
     uint64_t entries = 0;
@@ -212,6 +258,11 @@ static int take_option(cache_call *c, const args *a, int id, int takes_word, dej
         return cli_enter(a->value, err);
     case OPTION_JSON:
         return c->json = 1, 0;
+    case OPTION_TO:
+        c->get.to = a->value;
+        return *a->value ? 0 : deja_fail(err, DEJA_EINVAL, "--to needs a file");
+    case OPTION_OUTPUT:
+        return c->get.output = a->value, 0;
     default:
         if (!takes_word || c->word)
             return deja_fail(err, DEJA_EINVAL, "'%s' is one word too many", a->value);
@@ -273,14 +324,19 @@ static int show_command(char *const *argv)
     return call(&show_args, 1, run_show, argv);
 }
 
+static int get_command(char *const *argv)
+{
+    return call(&get_args, 1, run_get, argv);
+}
+
 static int clear_command(char *const *argv)
 {
     return call(&clear_args, 0, run_clear, argv);
 }
 
 static const command commands[] = {
-    {&stats_args, stats_command}, {&ls_args, ls_command}, {&show_args, show_command},
-    {&clear_args, clear_command}, {NULL, NULL},
+    {&stats_args, stats_command}, {&ls_args, ls_command},       {&show_args, show_command},
+    {&get_args, get_command},     {&clear_args, clear_command}, {NULL, NULL},
 };
 
 static const command *find(const char *name)
@@ -300,7 +356,7 @@ static int fail_unknown(const char *name)
         names[n++] = c->args->name + strlen("cache ");
     const char *near = deja_text_nearest(name, names, n);
     if (name[0] == '-')
-        deja_fail(&err, DEJA_EINVAL, "'%s' before a command: options go behind stats, ls, show or clear",
+        deja_fail(&err, DEJA_EINVAL, "'%s' before a command: options go behind stats, ls, show, get or clear",
                   name);
     else if (near)
         deja_fail(&err, DEJA_EINVAL, "unknown command 'cache %s', did you mean 'cache %s'?", name, near);

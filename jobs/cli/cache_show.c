@@ -132,6 +132,8 @@ static void show_text(deja_buffer *b, const deja_entry *e)
     deja_buffer_add_char(b, '\n');
     add_stream(b, "stdout", &e->out);
     add_stream(b, "stderr", &e->err);
+    if (e->has_value)
+        add_stream(b, "value ", &e->value);
     add_outputs(b, e);
     deja_buffer_add_string(b, "made of\n");
     add_fields(b, e);
@@ -149,6 +151,8 @@ static void show_json(deja_buffer *b, const deja_entry *e)
     json_int(b, "peak_rss_bytes", (int64_t)e->peak_rss_bytes);
     json_int(b, "stdout_bytes", (int64_t)e->out.content.size);
     json_int(b, "stderr_bytes", (int64_t)e->err.content.size);
+    if (e->has_value)
+        json_int(b, "value_bytes", (int64_t)e->value.content.size);
     json_open(b, "outputs", '[');
     for (size_t i = 0; i < e->output_count; i++) {
         const deja_output *o = &e->outputs[i];

@@ -1,7 +1,8 @@
 /*
  * The store: results stored in groups, and look-ups one by one and together against the bare prepared query
- * on the same table. store [ENTRIES [STORED]]: 1,000,000 and 100,000 unless said; below TMPDIR, removed at
- * the end. Prints one JSON line each: name, value, unit, reference, ratio; medians of five.
+ * on the same table, for entries of commands and for those of functions with three arguments and a small
+ * value. store [ENTRIES [STORED]]: 1,000,000 and 100,000 unless said; below TMPDIR, removed at the end.
+ * Prints one JSON line each: name, value, unit, reference, ratio; medians of five.
  */
 #include "fill.h"
 
@@ -24,30 +25,48 @@
 #define ENCODING_BYTES 240 /* of a command with two inputs, an output and five variables */
 #define IN_FLIGHT      4000
 
+/* What kind of entries is measured. */
+typedef struct subject {
+    const char *name;
+    size_t encoding_len; /* up to ENCODING_BYTES */
+    int has_value;
+} subject;
+
+static const subject commands = {"", ENCODING_BYTES, 0},
+                     functions = {"functions: ", 150, 1}; /* kind, scope, name, version, three numbers */
+
 typedef struct sample {
+    const subject *of;
     char encoding[ENCODING_BYTES];
     char label[32];
+    double value[3]; /* as long as the image of a number */
     deja_hash key;
 } sample;
 
-static void make_sample(sample *s, uint64_t i)
+static void make_sample(sample *s, const subject *of, uint64_t i)
 {
+    s->of = of;
+    s->value[0] = s->value[1] = s->value[2] = (double)i;
     memset(s->encoding, 'e', sizeof s->encoding);
     snprintf(s->encoding, sizeof s->encoding, "job %llu of a benchmark", (unsigned long long)i);
     snprintf(s->label, sizeof s->label, "job[i=%llu]", (unsigned long long)i);
-    s->key = deja_hash_bytes(s->encoding, sizeof s->encoding);
+    s->key = deja_hash_bytes(s->encoding, of->encoding_len);
 }
 
 static int fill_one(void *context, uint64_t i, deja_entry *ret, deja_error *err)
 {
     (void)err;
     sample *s = context;
-    make_sample(s, i);
+    make_sample(s, s->of, i);
     ret->key = s->key;
     ret->label = s->label;
     ret->encoding = s->encoding;
-    ret->encoding_len = sizeof s->encoding;
+    ret->encoding_len = s->of->encoding_len;
     ret->wall_ns = DEJA_MS_NS;
+    ret->has_value = s->of->has_value;
+    ret->value = (deja_stored){
+        .content = {DEJA_CONTENT_FILE, deja_hash_bytes(s->value, sizeof s->value), sizeof s->value},
+        .data = s->value};
     return 0;
 }
 
@@ -63,10 +82,10 @@ static double median(double v[ROUNDS])
     return v[ROUNDS / 2];
 }
 
-static void report(const char *name, double value, const char *unit, double reference)
+static void report(const subject *of, const char *name, double value, const char *unit, double reference)
 {
-    printf("{\"name\":\"%s\",\"value\":%.3f,\"unit\":\"%s\",\"reference\":%.3f,\"ratio\":%.3f}\n", name,
-           value, unit, reference, reference > 0 ? value / reference : 0.0);
+    printf("{\"name\":\"%s%s\",\"value\":%.3f,\"unit\":\"%s\",\"reference\":%.3f,\"ratio\":%.3f}\n", of->name,
+           name, value, unit, reference, reference > 0 ? value / reference : 0.0);
     fflush(stdout);
 }
 
@@ -76,7 +95,7 @@ static uint64_t pick(uint64_t i, int round, uint64_t entries)
     return (i * UINT64_C(7919) + (uint64_t)round * UINT64_C(104729)) % entries;
 }
 
-static double bare_queries(const char *folder, uint64_t entries, int round, int together)
+static double bare_queries(const char *folder, const subject *of, uint64_t entries, int round, int together)
 {
     char path[4200];
     sqlite3 *handle;
@@ -92,7 +111,7 @@ static double bare_queries(const char *folder, uint64_t entries, int round, int 
     for (uint64_t i = 0; i < LOOKUPS; i++) {
         if (together && i % BATCH == 0)
             sqlite3_exec(handle, "BEGIN", NULL, NULL, NULL);
-        make_sample(&s, pick(i, round, entries));
+        make_sample(&s, of, pick(i, round, entries));
         sqlite3_bind_blob(query, 1, s.key.byte, 16, SQLITE_STATIC);
         if (sqlite3_step(query) == SQLITE_ROW && sqlite3_column_blob(query, 0))
             bytes += (uint64_t)sqlite3_column_bytes(query, 0);
@@ -106,7 +125,7 @@ static double bare_queries(const char *folder, uint64_t entries, int round, int 
     return bytes ? ns / LOOKUPS / 1000.0 : -1;
 }
 
-static double look_ups(const char *folder, uint64_t entries, int round, size_t batch)
+static double look_ups(const char *folder, const subject *of, uint64_t entries, int round, size_t batch)
 {
     deja_cache_options options = {.size = sizeof options, .folder = folder};
     deja_cache *c = NULL;
@@ -118,8 +137,8 @@ static double look_ups(const char *folder, uint64_t entries, int round, size_t b
     int64_t began = deja_monotonic_ns(NULL);
     for (uint64_t i = 0; samples && items && i < LOOKUPS; i += batch) {
         for (size_t k = 0; k < batch; k++) {
-            make_sample(&samples[k], pick(i + k, round, entries));
-            items[k] = (deja_lookup){samples[k].key, samples[k].encoding, sizeof samples[k].encoding, NULL};
+            make_sample(&samples[k], of, pick(i + k, round, entries));
+            items[k] = (deja_lookup){samples[k].key, samples[k].encoding, of->encoding_len, NULL};
         }
         if (deja_cache_lookup(c, items, batch, NULL))
             break;
@@ -149,7 +168,8 @@ static int take_finished(deja_cache *c, uint64_t *finished, int wait)
 }
 
 /* Seconds for `count` new results; the conductor's part of the work is one thread's. */
-static double store_results(const char *folder, uint64_t from, uint64_t count, uint32_t flags)
+static double store_results(const char *folder, const subject *of, uint64_t from, uint64_t count,
+                            uint32_t flags)
 {
     deja_cache_options options = {.size = sizeof options, .folder = folder, .flags = flags};
     deja_cache *c = NULL;
@@ -161,15 +181,17 @@ static double store_results(const char *folder, uint64_t from, uint64_t count, u
     if (!samples || !results)
         return -1;
     for (uint64_t i = 0; i < count; i++)
-        make_sample(&samples[i], from + i);
+        make_sample(&samples[i], of, from + i);
     int64_t began = deja_monotonic_ns(NULL);
     for (uint64_t i = 0; i < count; i++) {
         results[i] = (deja_result){.key = samples[i].key,
                                    .encoding = samples[i].encoding,
-                                   .encoding_len = sizeof samples[i].encoding,
+                                   .encoding_len = of->encoding_len,
                                    .label = samples[i].label,
-                                   .out = {"42\n", 3, -1},
+                                   .flags = of->has_value ? DEJA_RESULT_VALUE : 0,
+                                   .out = {"42\n", of->has_value ? 0 : 3, -1},
                                    .err = {"", 0, -1},
+                                   .value = {samples[i].value, sizeof samples[i].value, -1},
                                    .root_fd = AT_FDCWD};
         if (!deja_result_seal_begin(c, &results[i]) || results[i].step.status ||
             deja_result_commit_begin(c, &results[i]) || take_finished(c, &finished, i - finished > IN_FLIGHT))
@@ -190,51 +212,51 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
     return remove(path);
 }
 
-static void measure_look_ups(const char *folder, uint64_t entries)
+static void measure_look_ups(const char *folder, const subject *of, uint64_t entries)
 {
     double bare[ROUNDS], single[ROUNDS], bare_together[ROUNDS], together[ROUNDS];
     for (int i = 0; i < ROUNDS; i++) {
-        bare[i] = bare_queries(folder, entries, i, 0);
-        single[i] = look_ups(folder, entries, i, 1);
-        bare_together[i] = bare_queries(folder, entries, i, 1);
-        together[i] = look_ups(folder, entries, i, BATCH);
+        bare[i] = bare_queries(folder, of, entries, i, 0);
+        single[i] = look_ups(folder, of, entries, i, 1);
+        bare_together[i] = bare_queries(folder, of, entries, i, 1);
+        together[i] = look_ups(folder, of, entries, i, BATCH);
     }
-    report("look-up one by one", median(single), "us", median(bare));
-    report("look-up in one read transaction", median(together), "us", median(bare_together));
+    report(of, "look-up one by one", median(single), "us", median(bare));
+    report(of, "look-up in one read transaction", median(together), "us", median(bare_together));
     struct rusage usage;
-    if (getrusage(RUSAGE_SELF, &usage) == 0)
-        report("peak memory of look-ups", (double)usage.ru_maxrss / 1024.0, "MB", 300);
+    if (of == &commands && getrusage(RUSAGE_SELF, &usage) == 0)
+        report(of, "peak memory of look-ups", (double)usage.ru_maxrss / 1024.0, "MB", 300);
 }
 
-static void measure_storing(const char *parent, uint64_t count)
+static void measure_storing(const char *parent, const subject *of, uint64_t count)
 {
     char folder[4200];
     double synced[ROUNDS], fast[ROUNDS];
     for (int i = 0; i < ROUNDS; i++) {
-        snprintf(folder, sizeof folder, "%s/stored-%d", parent, i);
-        synced[i] = (double)count / store_results(folder, 0, count, 0) / 1000.0;
-        snprintf(folder, sizeof folder, "%s/fast-%d", parent, i);
-        fast[i] = (double)count / store_results(folder, 0, count, DEJA_CACHE_NO_SYNC) / 1000.0;
+        snprintf(folder, sizeof folder, "%s/stored%zu-%d", parent, of->encoding_len, i);
+        synced[i] = (double)count / store_results(folder, of, 0, count, 0) / 1000.0;
+        snprintf(folder, sizeof folder, "%s/fast%zu-%d", parent, of->encoding_len, i);
+        fast[i] = (double)count / store_results(folder, of, 0, count, DEJA_CACHE_NO_SYNC) / 1000.0;
     }
-    report("results stored, synchronous=FULL", median(synced), "k/s", 100);
-    report("results stored, synchronous=NORMAL", median(fast), "k/s", 100);
+    report(of, "results stored, synchronous=FULL", median(synced), "k/s", 100);
+    report(of, "results stored, synchronous=NORMAL", median(fast), "k/s", 100);
 }
 
-static int run(const char *parent, uint64_t entries, uint64_t stored, deja_error *err)
+static int run(const char *parent, const subject *of, uint64_t entries, uint64_t stored, deja_error *err)
 {
     char folder[4200];
-    sample s;
-    snprintf(folder, sizeof folder, "%s/filled", parent);
+    sample s = {.of = of};
+    snprintf(folder, sizeof folder, "%s/filled%zu", parent, of->encoding_len);
     int64_t began = deja_monotonic_ns(NULL);
     int r = fill_cache(folder, entries, fill_one, &s, err);
     if (r)
         return r;
-    report("rows filled in", (double)entries / ((double)(deja_monotonic_ns(NULL) - began) / 1e9) / 1000.0,
+    report(of, "rows filled in", (double)entries / ((double)(deja_monotonic_ns(NULL) - began) / 1e9) / 1000.0,
            "k/s", 0);
-    measure_look_ups(folder, entries);
-    measure_storing(parent, stored);
-    double onto = store_results(folder, entries, stored, 0);
-    report("results stored into a filled store", (double)stored / onto / 1000.0, "k/s", 100);
+    measure_look_ups(folder, of, entries);
+    measure_storing(parent, of, stored);
+    double onto = store_results(folder, of, entries, stored, 0);
+    report(of, "results stored into a filled store", (double)stored / onto / 1000.0, "k/s", 100);
     return 0;
 }
 
@@ -254,7 +276,9 @@ int main(int argc, char **argv)
         fprintf(stderr, "store: make '%s': %s\n", parent, strerror(errno));
         return 1;
     }
-    int r = run(parent, (uint64_t)entries, (uint64_t)stored, &err);
+    int r = run(parent, &commands, (uint64_t)entries, (uint64_t)stored, &err);
+    if (!r)
+        r = run(parent, &functions, (uint64_t)entries, (uint64_t)stored, &err);
     if (r)
         fprintf(stderr, "store: %s\n", err.text);
     nftw(parent, remove_one, 16, FTW_DEPTH | FTW_PHYS);

@@ -32,7 +32,7 @@ static int try_keep(deja_cache *c, const char *name, const char *data, size_t le
                     size_t outputs)
 {
     deja_result r = result_of(name, "");
-    r.out = (deja_bytes){data, len, -1};
+    r.out = (deja_payload){data, len, -1};
     r.outputs = o;
     r.output_count = outputs;
     int status = keep(c, &r);
@@ -40,7 +40,45 @@ static int try_keep(deja_cache *c, const char *name, const char *data, size_t le
     return status;
 }
 
-/* Keeps small and large, looks up, restores, lists, finds, clears: the first failure ends it. */
+static int try_value(deja_cache *c, const char *data, size_t len)
+{
+    deja_result r = result_of("value", "");
+    r.value = (deja_payload){data, len, -1};
+    r.flags = DEJA_RESULT_VALUE;
+    int status = keep(c, &r);
+    deja_result_done(&r);
+    deja_lookup l = {.key = r.key, .encoding = r.encoding, .encoding_len = r.encoding_len};
+    deja_mapped m = {.map = NULL};
+    if (!status)
+        status = deja_cache_lookup(c, &l, 1, NULL);
+    if (!status)
+        status = l.entry ? deja_cache_map_value(c, l.entry, &m, NULL) : DEJA_ENOTFOUND;
+    assert_true(status || (m.len == len && !memcmp(m.data, data, len)));
+    deja_mapped_done(&m);
+    deja_entry_free(l.entry);
+    return status;
+}
+
+static int is_value(void *context, const deja_listed *entry, const void *encoding, size_t len)
+{
+    (void)context, (void)entry;
+    return len == 5 && !memcmp(encoding, "value", 5);
+}
+
+static int try_values(deja_cache *c, const char *data)
+{
+    deja_hash key = key_of("value");
+    uint64_t count;
+    int r = try_value(c, data, 100);
+    if (!r)
+        r = deja_cache_forget(c, &key, NULL);
+    if (r > 0)
+        r = try_value(c, data, BIG_BYTES);
+    return r ? r : deja_cache_forget_where(c, is_value, NULL, &count, NULL);
+}
+
+/* Keeps small and large, looks up, restores, lists, finds, keeps and forgets values, clears: the first
+ * failure ends it. */
 static int scenario(const char *data)
 {
     deja_cache_options options = {.size = sizeof options, .folder = "cache"};
@@ -72,6 +110,8 @@ static int scenario(const char *data)
     deja_hash_hex(&key, hex);
     if (!r)
         r = deja_cache_find(c, hex, &found, NULL);
+    if (!r)
+        r = try_values(c, data);
     if (!r)
         r = deja_cache_clear(c, &entries, NULL);
     deja_entry_free(l.entry);

@@ -42,6 +42,17 @@ static int is_large(int i)
     return i % 20 == 7;
 }
 
+/* Every second one has a value: a few a large one, of the content of the large output before it. */
+static int has_value(int i)
+{
+    return i % 2 == 0;
+}
+
+static int has_large_value(int i)
+{
+    return i % 20 == 8;
+}
+
 static void names_of(int i, char name[32], char out[600])
 {
     snprintf(name, 32, "job %d", i);
@@ -50,17 +61,41 @@ static void names_of(int i, char name[32], char out[600])
 
 static void keep_one(deja_cache *c, int i)
 {
-    char name[32], out[600], *data = is_large(i) ? big((unsigned)i) : NULL;
+    char name[32], out[600],
+        *data = is_large(i)          ? big((unsigned)i)
+                : has_large_value(i) ? big((unsigned)i - 1)
+                                     : NULL;
     names_of(i, name, out);
     deja_result r = result_of(name, out);
-    if (data)
-        r.out = (deja_bytes){data, BIG_BYTES, -1};
+    if (is_large(i))
+        r.out = (deja_payload){data, BIG_BYTES, -1};
+    if (has_value(i)) {
+        r.flags = DEJA_RESULT_VALUE;
+        r.value = data ? (deja_payload){data, BIG_BYTES, -1} : r.out;
+    }
     if (keep(c, &r)) {
         fprintf(stderr, "keep: %s\n", r.step.error.text);
         _exit(3);
     }
     deja_result_done(&r);
     deja_free(data);
+}
+
+/* 1 right, 0 wrong, -1 missing. */
+static int check_value(deja_cache *c, const deja_entry *e, int i, const char *out)
+{
+    deja_mapped m;
+    if (!e->has_value)
+        return 0;
+    int r = deja_cache_map_value(c, e, &m, NULL);
+    if (r)
+        return r == DEJA_ENOTFOUND || r == DEJA_ECORRUPT ? -1 : 0;
+    char *data = has_large_value(i) ? big((unsigned)i - 1) : NULL;
+    size_t len = data ? BIG_BYTES : strlen(out);
+    int right = m.len == len && !memcmp(m.data, data ? data : out, len);
+    deja_mapped_done(&m);
+    deja_free(data);
+    return right;
 }
 
 /* 1 right, 0 missing; ends the process when wrong. */
@@ -91,6 +126,8 @@ static int check_one(deja_cache *c, int i)
     } else {
         right = l.entry->out.content.size == strlen(out) && !memcmp(l.entry->out.data, out, strlen(out));
     }
+    if (right && has_value(i))
+        right = check_value(c, l.entry, i, out);
     deja_entry_free(l.entry);
     if (!right) {
         fprintf(stderr, "'%s' is wrong\n", name);

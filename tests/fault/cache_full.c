@@ -45,7 +45,7 @@ static int keep_nth(deja_cache *c, int i, const char *data)
     snprintf(name, sizeof name, "result %d", i);
     deja_result r = result_of(name, name);
     if (i % 3 == 0)
-        r.out = (deja_bytes){data, BIG_BYTES - (uint64_t)i, -1};
+        r.out = (deja_payload){data, BIG_BYTES - (uint64_t)i, -1};
     int status = keep(c, &r);
     if (status && status != DEJA_EFULL)
         fail_msg("result %d: %s", i, r.step.error.text);

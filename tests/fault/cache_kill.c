@@ -47,7 +47,7 @@ static void begin(deja_cache *c, one *x, int round, int i)
     x->r = result_of(x->name, x->out);
     x->data = is_large(i) ? large_of(round, i) : NULL;
     if (x->data)
-        x->r.out = (deja_bytes){x->data, BIG_BYTES, -1};
+        x->r.out = (deja_payload){x->data, BIG_BYTES, -1};
     x->r.step.user = x;
     if (wait_step(c, &x->r.step, deja_result_seal_begin(c, &x->r)))
         _exit(2);

@@ -147,6 +147,8 @@ typedef struct deja_entry {
     int64_t wall_ns, cpu_ns;
     uint64_t peak_rss_bytes;
     deja_stored out, err; /* standard output and standard error */
+    int has_value;        /* 1: `value` is what a function returned; see deja_cache_map_value */
+    deja_stored value;    /* INLINE data is aligned to 64 bytes */
     deja_output *outputs;
     size_t output_count;
     deja_digest_item *discovered; /* inputs seen beyond the declared ones; none yet */
@@ -209,13 +211,34 @@ DEJA_API int deja_cache_open_stored(deja_cache *c, const deja_stored *s, deja_er
 /* An unnamed file on the blobs' file system, for large results. The caller owns it. Any thread may call. */
 DEJA_API int deja_cache_stage(deja_cache *c, deja_error *err);
 
+/* The value of an entry where it lies. */
+typedef struct deja_mapped {
+    const void *data; /* read-only, aligned to 64 bytes */
+    uint64_t len;     /* bytes */
+    void *map;        /* private: a mapping of `len` bytes, or NULL */
+} deja_mapped;
+
+/*
+ * The value of an entry. An INLINE one is borrowed from the entry. A BLOB is mapped from its file, whose
+ * content was checked by the rule for blobs: at its first use after boot (or within 2 s of being stored) and
+ * when its stat data differ it is read through, here and now; afterwards nothing is read. A mapping outlives
+ * the entry, eviction, deja_cache_clear and deja_cache_close, until deja_mapped_done.
+ *
+ * 0; DEJA_ENOTFOUND (evicted, or the entry has no value) or DEJA_ECORRUPT (with a warning; the next commit of
+ * this content replaces it): treat the entry as a miss; DEJA_ERESOURCE, DEJA_ENOMEM.
+ */
+DEJA_API int deja_cache_map_value(deja_cache *c, const deja_entry *e, deja_mapped *ret, deja_error *err);
+
+/* Gives back the mapping. Zeroed memory and NULL are fine; needs no cache. Any thread. */
+DEJA_API void deja_mapped_done(deja_mapped *m);
+
 /* Bytes to be stored: `data`, or, when fd >= 0, all of that file (best a stage: then it becomes the blob
  * itself). */
-typedef struct deja_bytes {
+typedef struct deja_payload {
     const void *data;
     uint64_t len;
     int fd; /* -1: none. Stays the caller's. */
-} deja_bytes;
+} deja_payload;
 
 /*
  * A result on its way into the store: sealed first (outputs read into stages and hashed, inputs looked at
@@ -232,7 +255,8 @@ typedef struct deja_result {
     int32_t exit_status;
     int64_t wall_ns, cpu_ns;
     uint64_t peak_rss_bytes;
-    deja_bytes out, err;
+    deja_payload out, err;
+    deja_payload value; /* with DEJA_RESULT_VALUE; else not looked at */
     int root_fd;
     uint32_t flags;                 /* DEJA_RESULT_... */
     const deja_digest_item *inputs; /* as seen before the run */
@@ -242,7 +266,8 @@ typedef struct deja_result {
     deja_digest_item *targets; /* NULL, or room for output_count: filled in by the seal with what each output
                                   that is a link leads to; path NULL for one that is none */
     /* results of the seal */
-    deja_content out_content; /* of standard output */
+    deja_content out_content;   /* of standard output */
+    deja_content value_content; /* of the value, where there is one */
     const char
         *changed_input; /* points into `inputs`: this one is not as it was, the result is unfit to keep */
     struct deja_pending *pending; /* private */
@@ -250,6 +275,7 @@ typedef struct deja_result {
 
 #define DEJA_RESULT_RECORD  1u /* keep only the hashes of the outputs */
 #define DEJA_RESULT_NO_KEEP 2u /* only look at the outputs: nothing is staged, commit must not follow */
+#define DEJA_RESULT_VALUE   4u /* there is a value. A large one in a stage becomes the blob without a copy */
 
 /* status after: 0 (look at changed_input), DEJA_ENOTFOUND when an output is missing, DEJA_ETYPE when it is a
  * folder or special. */
@@ -292,6 +318,23 @@ DEJA_API int deja_cache_list(deja_cache *c, int (*each)(void *context, const dej
 /* The entry whose key begins with these hexadecimal digits (at least 4). DEJA_ENOTFOUND, or DEJA_EINVAL when
  * several do. */
 DEJA_API int deja_cache_find(deja_cache *c, const char *hex, deja_entry **ret, deja_error *err);
+
+/* Forgets what is kept of this key. 1 it is forgotten, 0 there was nothing, negative. What is committed
+ * meanwhile may be there again; so may, after a kill or a power cut before the return, the old. */
+DEJA_API int deja_cache_forget(deja_cache *c, const deja_hash *key, deja_error *err);
+
+/*
+ * Forgets the entries of which `which` says 1; 0 keeps one, and a negative code ends the walk and is
+ * returned. `encoding` are the fields of the key (deja_field_next), all borrowed during the call; `which`
+ * holds no lock and may not enter the cache. What is stored during the walk may be missed. Entries go in
+ * transactions of a few hundred, so others are never kept waiting; who is killed in between has forgotten a
+ * part. The file of the database keeps its size, its room is used again. `*ret_count` (may be NULL) is how
+ * many went, after a failure too.
+ */
+DEJA_API int deja_cache_forget_where(deja_cache *c,
+                                     int (*which)(void *context, const deja_listed *entry,
+                                                  const void *encoding, size_t len),
+                                     void *context, uint64_t *ret_count, deja_error *err);
 
 /* Forgets all entries and removes their blobs; reports how many entries there were. */
 DEJA_API int deja_cache_clear(deja_cache *c, uint64_t *ret_entries, deja_error *err);

@@ -16,7 +16,7 @@
 
 /* What a field says. Numbers are part of the format and never change. */
 typedef enum deja_field_tag {
-    DEJA_FIELD_KIND = 1,        /* value: "command" */
+    DEJA_FIELD_KIND = 1,        /* value: "command" or "function" */
     DEJA_FIELD_SCOPE = 2,       /* value: the scope that keeps projects apart */
     DEJA_FIELD_VERSION = 3,     /* value: the user's version string */
     DEJA_FIELD_WORD = 4,        /* value: one argv element; in order */
@@ -32,6 +32,11 @@ typedef enum deja_field_tag {
     DEJA_FIELD_STDIN = 14,      /* name: path, value: content */
     DEJA_FIELD_OUTPUT = 15,     /* name: the output's name ("" without), value: its path */
     DEJA_FIELD_NEED = 16,       /* name: needed job, value: 16 bytes, hash of what it left */
+    DEJA_FIELD_FUNCTION = 17,   /* value: the function's name */
+    DEJA_FIELD_ARGUMENT = 18,   /* name: parameter ("" by place), value: canonical encoding of the value
+                                   (deja/encoding.h); in order */
+    DEJA_FIELD_BUILD = 19,      /* value: build-id of the object that holds the function */
+    DEJA_FIELD_LIBRARY = 20,    /* name: path, value: content of the library */
     DEJA_FIELD_EXECUTABLE = 21, /* name: path of the file in the field before, which somebody may execute */
 } deja_field_tag;
 
@@ -54,7 +59,7 @@ typedef struct deja_key {
     deja_buffer bytes;
 } deja_key;
 
-/* Empties it and writes the header and the kind of job ("command"). */
+/* Empties it and writes the header and the kind of job ("command", "function"). */
 DEJA_API void deja_key_begin(deja_key *k, const char *kind);
 DEJA_API void deja_key_add(deja_key *k, deja_field_tag tag, const char *name, const void *value, size_t len);
 DEJA_API void deja_key_add_string(deja_key *k, deja_field_tag tag, const char *name, const char *value);
@@ -80,7 +85,7 @@ typedef struct deja_field {
  */
 DEJA_API int deja_field_next(const void *encoding, size_t len, size_t *at, deja_field *ret);
 
-/* The content in the value of an INPUT, STDIN or PROGRAM field. 0 or DEJA_ECORRUPT. */
+/* The content in the value of an INPUT, STDIN, PROGRAM or LIBRARY field. 0 or DEJA_ECORRUPT. */
 DEJA_API int deja_field_content(const deja_field *field, deja_content *ret);
 
 #endif

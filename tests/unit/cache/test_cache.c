@@ -68,7 +68,7 @@ static void test_cache__a_replaced_result_gives_its_blob_back(void **state)
     char *data[2] = {big(1), big(2)};
     for (int i = 0; i < 2; i++) {
         deja_result a = result_of("a", "");
-        a.out = (deja_bytes){.data = data[i], .len = BIG_BYTES, .fd = -1};
+        a.out = (deja_payload){.data = data[i], .len = BIG_BYTES, .fd = -1};
         assert_int_equal(keep(c, &a), 0);
         deja_result_done(&a);
         if (i == 0) {

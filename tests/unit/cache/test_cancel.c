@@ -203,7 +203,7 @@ static void test_cancel__a_sealed_result_is_committed(void **state)
     deja_cache *c = open_ahead();
     char *data = big(1);
     deja_result r = result_of("one", "");
-    r.out = (deja_bytes){data, BIG_BYTES, -1};
+    r.out = (deja_payload){data, BIG_BYTES, -1};
     assert_int_equal(wait_step(c, &r.step, deja_result_seal_begin(c, &r)), 0);
     deja_cache_cancel(c, DEJA_CANCEL_ALL);
     assert_int_equal(wait_step(c, &r.step, deja_result_commit_begin(c, &r)), 0);

@@ -11,7 +11,7 @@ static void test_clear__removes_rows_and_blobs(void **state)
     deja_cache *c = open_cache("cache"), *other = open_cache("cache");
     char *data = big(1);
     deja_result r = result_of("big", "");
-    r.out = (deja_bytes){.data = data, .len = BIG_BYTES, .fd = -1};
+    r.out = (deja_payload){.data = data, .len = BIG_BYTES, .fd = -1};
     assert_int_equal(keep(c, &r), 0);
     deja_result_done(&r);
     store(c, "small", "s");
@@ -49,7 +49,7 @@ static void store_big(deja_cache *c, const char *encoding, unsigned seed)
 {
     char *data = big(seed);
     deja_result r = result_of(encoding, "");
-    r.out = (deja_bytes){.data = data, .len = BIG_BYTES, .fd = -1};
+    r.out = (deja_payload){.data = data, .len = BIG_BYTES, .fd = -1};
     assert_int_equal(keep(c, &r), 0);
     deja_result_done(&r);
     deja_free(data);

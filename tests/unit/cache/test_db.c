@@ -148,6 +148,35 @@ static void test_db__references_to_blobs_are_counted(void **state)
     db_close(d);
 }
 
+/* With an id only the row that was seen goes, not one that took its place. */
+static void test_db__forgets_the_row_that_was_meant(void **state)
+{
+    (void)state;
+    db *d = open_db();
+    deja_cache_numbers n;
+    deja_hash one = hash(1);
+    db_blob blob = {hash(9), 100};
+    assert_int_equal(db_write_begin(d, NULL), 0);
+    put(d, 1, "one", NULL, 0);
+    put(d, 2, "two", NULL, 0);
+    put(d, 1, "again", &blob, 1);
+    assert_int_equal(db_forget(d, &one, 1, NULL), 0);
+    assert_int_equal(db_forget(d, &one, 3, NULL), 1);
+    assert_int_equal(db_forget(d, &one, 0, NULL), 0);
+    assert_int_equal(db_commit(d, NULL), 0);
+    assert_row(d, 1, NULL);
+    assert_row(d, 2, "two");
+    assert_unused(d, &blob.hash, 1);
+    assert_int_equal(db_find_unused(d, NULL), 0); /* nobody has removed it yet */
+    assert_unused(d, &blob.hash, 1);
+    assert_int_equal(db_totals(d, &n, NULL), 0);
+    assert_int_equal(n.entries, 1);
+    assert_int_equal(n.row_bytes, 3);
+    assert_int_equal(n.blobs, 0);
+    assert_int_equal(n.saved_ns_per_hit, 10);
+    db_close(d);
+}
+
 static void test_db__a_rolled_back_loss_of_a_reference_is_none(void **state)
 {
     (void)state;
@@ -452,6 +481,7 @@ int main(void)
         CASE(test_db__opening_and_looking_write_nothing),
         CASE(test_db__rolled_back_rows_are_gone),
         CASE(test_db__references_to_blobs_are_counted),
+        CASE(test_db__forgets_the_row_that_was_meant),
         CASE(test_db__a_rolled_back_loss_of_a_reference_is_none),
         CASE(test_db__a_reader_keeps_its_snapshot_while_a_writer_commits),
         CASE(test_db__pages_of_a_listing_follow_one_another),

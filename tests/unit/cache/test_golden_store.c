@@ -1,6 +1,8 @@
 /*
- * A store of schema 1 as it was written then (tests/golden/store-1: the database and one blob): this version
- * must answer from it. DEJA_GOLDEN=write makes it anew, for a new schema in a new folder.
+ * Stores of schema 1 as they were written then: the database and one blob each, in tests/golden/store-1 with
+ * records of format 1, in store-1-value with one of a value in its row and one of a value in a blob (format
+ * 2). This version must answer from them. DEJA_GOLDEN=store-1 (or the other) makes it anew, for a new schema
+ * in a new folder.
  */
 #include "db.h"
 #include "store_fixture.h"
@@ -18,11 +20,17 @@ static int64_t fixed_ns(void *context)
     return CREATED_NS;
 }
 
-static void golden_path(const char *name, char path[4096])
+static void golden_path(const char *store, const char *name, char path[4096])
 {
     const char *slash = strrchr(__FILE__, '/');
-    snprintf(path, 4096, "%.*s/../../golden/store-1/%s", slash ? (int)(slash - __FILE__) : 1,
-             slash ? __FILE__ : ".", name);
+    snprintf(path, 4096, "%.*s/../../golden/%s/%s", slash ? (int)(slash - __FILE__) : 1,
+             slash ? __FILE__ : ".", store, name);
+}
+
+static int is_to_be_made(const char *store)
+{
+    const char *wanted = getenv("DEJA_GOLDEN");
+    return wanted && !strcmp(wanted, store);
 }
 
 static void copy(const char *from, const char *to)
@@ -44,15 +52,51 @@ static void blob_name(const char *data, char name[64])
     snprintf(name, 64, "blobs/%.2s/%s", hex, hex + 2);
 }
 
-/* The entry "with everything": standard output in the row, standard error none, a blob, a link, a recorded
- * output. */
-static void make_golden(const char *data)
+static deja_cache *open_fixed(void)
 {
     static const deja_clock clock = {.monotonic_ns = fixed_ns, .wall_ns = fixed_ns};
     deja_cache_options options = {.size = sizeof options, .folder = "cache", .clock = &clock};
     deja_cache *c = NULL;
-    char name[64], from[80], to[4096];
     assert_int_equal(deja_cache_open(&c, &options, NULL), 0);
+    return c;
+}
+
+/* Takes the cache's database and the blob of `data` as golden. */
+static void save_golden(const char *store, const char *data)
+{
+    char name[64], from[80], to[4096];
+    db *d = NULL;
+    assert_int_equal(db_open(&d, "cache/db", 0, NULL), 0);
+    deja_cache_numbers n;
+    assert_int_equal(db_totals(d, &n, NULL), 0); /* opens the WAL */
+    assert_int_equal(db_checkpoint(d, 1, NULL), 0);
+    db_close(d);
+    golden_path(store, "db", to);
+    copy("cache/db", to);
+    blob_name(data, name);
+    golden_path(store, name, to);
+    snprintf(from, sizeof from, "cache/%s", name);
+    copy(from, to);
+}
+
+/* A golden store as "old". */
+static void load_golden(const char *store, const char *data)
+{
+    char name[64], from[4096], to[80];
+    blob_name(data, name);
+    golden_path(store, "db", from);
+    assert_int_equal(mkdir("old", 0700), 0);
+    copy(from, "old/db");
+    golden_path(store, name, from);
+    snprintf(to, sizeof to, "old/%s", name);
+    copy(from, to);
+}
+
+/* The entry "with everything": standard output in the row, standard error none, a blob, a link, a recorded
+ * output. */
+static void make_golden(const char *data)
+{
+    deja_cache *c = open_fixed();
     write_file("large", data, BIG_BYTES, 0755);
     assert_int_equal(symlink("large", "link"), 0);
     deja_output o[2] = {{.name = "l", .path = "large"}, {.name = "", .path = "link"}},
@@ -67,35 +111,16 @@ static void make_golden(const char *data)
     assert_int_equal(keep(c, &r), 0);
     deja_result_done(&r);
     deja_cache_close(c);
-    db *d = NULL;
-    assert_int_equal(db_open(&d, "cache/db", 0, NULL), 0);
-    deja_cache_numbers n;
-    assert_int_equal(db_totals(d, &n, NULL), 0); /* opens the WAL */
-    assert_int_equal(db_checkpoint(d, 1, NULL), 0);
-    db_close(d);
-    golden_path("db", to);
-    copy("cache/db", to);
-    blob_name(data, name);
-    golden_path(name, to);
-    snprintf(from, sizeof from, "cache/%s", name);
-    copy(from, to);
+    save_golden("store-1", data);
 }
 
 static void test_golden_store__of_schema_1_is_read(void **state)
 {
     (void)state;
-    char *data = big(1), name[64], from[4096], to[80];
-    const char *mode = getenv("DEJA_GOLDEN");
-    blob_name(data, name);
-    if (mode && !strcmp(mode, "write"))
+    char *data = big(1);
+    if (is_to_be_made("store-1"))
         make_golden(data);
-    golden_path("db", from);
-    assert_int_equal(mkdir("old", 0700), 0);
-    copy(from, "old/db");
-    golden_path(name, from);
-    snprintf(to, sizeof to, "old/%s", name);
-    copy(from, to);
-
+    load_golden("store-1", data);
     deja_cache *c = open_cache("old");
     deja_cache_numbers n;
     assert_int_equal(deja_cache_stats(c, &n, NULL), 0);
@@ -132,9 +157,59 @@ static void test_golden_store__of_schema_1_is_read(void **state)
     deja_free(data);
 }
 
+static void keep_value(deja_cache *c, const char *name, const void *value, size_t len)
+{
+    deja_result r = result_of(name, "");
+    r.value = (deja_payload){value, len, -1};
+    r.flags = DEJA_RESULT_VALUE;
+    assert_int_equal(keep(c, &r), 0);
+    deja_result_done(&r);
+}
+
+static void assert_value(deja_cache *c, const char *name, const void *value, size_t len)
+{
+    deja_mapped m;
+    deja_entry *e = look(c, name);
+    assert_non_null(e);
+    assert_int_equal(deja_cache_map_value(c, e, &m, NULL), 0);
+    assert_int_equal(m.len, len);
+    assert_memory_equal(m.data, value, len);
+    deja_mapped_done(&m);
+    deja_entry_free(e);
+}
+
+static void test_golden_store__with_values_is_read(void **state)
+{
+    (void)state;
+    char *data = big(2);
+    if (is_to_be_made("store-1-value")) {
+        deja_cache *made = open_fixed();
+        store(made, "a command", "standard output\n");
+        keep_value(made, "a small value", "sixteen bytes...", 16);
+        keep_value(made, "a large value", data, BIG_BYTES);
+        deja_cache_close(made);
+        save_golden("store-1-value", data);
+    }
+    load_golden("store-1-value", data);
+    deja_cache *c = open_cache("old");
+    deja_entry *e = look(c, "a command");
+    assert_out(e, "standard output\n");
+    assert_int_equal(e->has_value, 0);
+    deja_entry_free(e);
+    assert_value(c, "a small value", "sixteen bytes...", 16);
+    assert_value(c, "a large value", data, BIG_BYTES);
+    keep_value(c, "a small value", "other", 5);
+    assert_value(c, "a small value", "other", 5);
+    assert_warning(c, NULL);
+    deja_cache_close(c);
+    deja_free(data);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_golden_store__with_values_is_read, scratch_setup,
+                                        scratch_teardown),
         cmocka_unit_test_setup_teardown(test_golden_store__of_schema_1_is_read, scratch_setup,
                                         scratch_teardown),
     };

@@ -122,6 +122,8 @@ static void test_key__matches_the_golden_vectors(void **state)
         const char *rest;
         if (after(line, "case"))
             deja_key_begin(&k, "command");
+        else if ((rest = after(line, "kind")))
+            deja_key_begin(&k, rest);
         else if ((rest = after(line, "field")))
             golden_field(&k, rest);
         else if ((rest = after(line, "content")))
@@ -134,7 +136,7 @@ static void test_key__matches_the_golden_vectors(void **state)
             assert_true(*line == '#' || !*line);
     }
     deja_key_done(&k);
-    assert_int_equal(keys, 15);
+    assert_int_equal(keys, 19);
 }
 
 /* ---- no two lists encode alike ---- */
@@ -340,10 +342,17 @@ static void test_key__content_of_other_fields_is_refused(void **state)
     f.tag = DEJA_FIELD_STDIN;
     value[0] = DEJA_CONTENT_FOLDER + 1;
     assert_int_equal(deja_field_content(&f, &out), DEJA_ECORRUPT);
+    value[0] = DEJA_CONTENT_FILE;
+    f.tag = DEJA_FIELD_LIBRARY;
+    assert_int_equal(deja_field_content(&f, &out), 0);
+    f.tag = DEJA_FIELD_ARGUMENT;
+    assert_int_equal(deja_field_content(&f, &out), DEJA_ECORRUPT);
     f.tag = DEJA_FIELD_PROGRAM;
     f.value_len = 0;
     assert_int_equal(deja_field_content(&f, &out), 0);
     assert_int_equal(out.kind, DEJA_CONTENT_ABSENT);
+    f.tag = DEJA_FIELD_LIBRARY; /* a library is there, or nothing is called */
+    assert_int_equal(deja_field_content(&f, &out), DEJA_ECORRUPT);
 }
 
 /* ---- the reader ---- */

@@ -132,12 +132,12 @@ static void test_piece__small_memory_is_borrowed_and_large_staged(void **state)
     char *data = big(1);
     piece p = {.fd = -1};
     deja_stored s;
-    assert_int_equal(piece_take_bytes(c, &(deja_bytes){data, c->inline_bytes, -1}, "out", &p, &s, NULL), 0);
+    assert_int_equal(piece_take_bytes(c, &(deja_payload){data, c->inline_bytes, -1}, "out", &p, &s, NULL), 0);
     assert_ptr_equal(s.data, data);
     assert_null(p.data);
     assert_int_equal(p.fd, -1);
     assert_content(&s, DEJA_CONTENT_FILE, data, c->inline_bytes);
-    assert_int_equal(piece_take_bytes(c, &(deja_bytes){data, BIG_BYTES, -1}, "out", &p, &s, NULL), 0);
+    assert_int_equal(piece_take_bytes(c, &(deja_payload){data, BIG_BYTES, -1}, "out", &p, &s, NULL), 0);
     assert_int_equal(s.where, DEJA_STORED_BLOB);
     assert_null(s.data);
     assert_content(&s, DEJA_CONTENT_FILE, data, BIG_BYTES);
@@ -167,7 +167,7 @@ static void test_piece__a_stage_is_kept_and_a_file_copied(void **state)
         int fd = named ? open_file("f") : deja_cache_stage(c, NULL);
         if (!named)
             assert_int_equal(write(fd, data, BIG_BYTES), BIG_BYTES);
-        assert_int_equal(piece_take_bytes(c, &(deja_bytes){NULL, 0, fd}, "out", &p, &s, NULL), 0);
+        assert_int_equal(piece_take_bytes(c, &(deja_payload){NULL, 0, fd}, "out", &p, &s, NULL), 0);
         assert_int_not_equal(p.fd, fd);
         assert_int_equal(inode_of(p.fd) == inode_of(fd), !named);
         assert_content(&s, DEJA_CONTENT_FILE, data, BIG_BYTES);
@@ -188,12 +188,12 @@ static void test_piece__a_small_stage_goes_to_memory(void **state)
     deja_error err = {0};
     int fd = deja_cache_stage(c, NULL);
     assert_int_equal(write(fd, "small", 5), 5);
-    assert_int_equal(piece_take_bytes(c, &(deja_bytes){NULL, 0, fd}, "out", &p, &s, NULL), 0);
+    assert_int_equal(piece_take_bytes(c, &(deja_payload){NULL, 0, fd}, "out", &p, &s, NULL), 0);
     assert_int_equal(s.where, DEJA_STORED_INLINE);
     assert_content(&s, DEJA_CONTENT_FILE, "small", 5);
     close(fd);
     piece_done(&p);
-    assert_true(piece_take_bytes(c, &(deja_bytes){NULL, 0, 1000000}, "out", &p, &s, &err) < 0);
+    assert_true(piece_take_bytes(c, &(deja_payload){NULL, 0, 1000000}, "out", &p, &s, &err) < 0);
     assert_string_equal(err.text, "look at 'out': Bad file descriptor");
     piece_done(&p);
     deja_cache_close(c);

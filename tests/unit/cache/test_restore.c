@@ -298,7 +298,7 @@ static void test_restore__a_missing_standard_output_is_a_miss(void **state)
     deja_cache *c = open_cache("cache");
     char *data = big(1), path[80];
     deja_result r = result_of("one", "");
-    r.out = (deja_bytes){data, BIG_BYTES, -1};
+    r.out = (deja_payload){data, BIG_BYTES, -1};
     assert_int_equal(keep(c, &r), 0);
     deja_result_done(&r);
     deja_entry *e = look(c, "one");
@@ -398,8 +398,8 @@ static void test_restore__sizes_around_the_limit_come_back(void **state)
         write_file(names[i], data, sizes[i], 0600);
         deja_output o = {.name = "", .path = names[i]};
         deja_result r = result_of(names[i], "");
-        r.out = (deja_bytes){data, sizes[i], -1};
-        r.err = (deja_bytes){NULL, 0, open(names[i], O_RDONLY | O_CLOEXEC)};
+        r.out = (deja_payload){data, sizes[i], -1};
+        r.err = (deja_payload){NULL, 0, open(names[i], O_RDONLY | O_CLOEXEC)};
         r.outputs = &o;
         r.output_count = 1;
         assert_int_equal(keep(c, &r), 0);
@@ -481,8 +481,8 @@ static void test_restore__a_stream_is_the_file_that_was_checked(void **state)
     deja_cache *c = open_cache("cache");
     char *data = big(1), *more = big(2), path[80], byte;
     deja_result r = result_of("one", "");
-    r.out = (deja_bytes){data, BIG_BYTES, -1};
-    r.err = (deja_bytes){more, BIG_BYTES, -1};
+    r.out = (deja_payload){data, BIG_BYTES, -1};
+    r.err = (deja_payload){more, BIG_BYTES, -1};
     assert_int_equal(keep(c, &r), 0);
     deja_result_done(&r);
     deja_entry *e = look(c, "one");

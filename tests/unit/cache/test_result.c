@@ -40,7 +40,7 @@ static void test_result__small_and_without_outputs_is_sealed_at_once(void **stat
     (void)state;
     deja_cache *c = open_cache("cache");
     deja_result r = result_of("one", "hello");
-    r.err = (deja_bytes){"oops", 4, -1};
+    r.err = (deja_payload){"oops", 4, -1};
     r.exit_status = 3;
     assert_int_equal(deja_result_seal_begin(c, &r), 1);
     assert_int_equal(r.step.status, 0);
@@ -130,7 +130,7 @@ static void test_result__large_standard_output_becomes_a_blob(void **state)
     named = open("named", O_RDONLY | O_CLOEXEC);
     assert_int_equal(write(stage, data, BIG_BYTES), BIG_BYTES);
     assert_int_equal(write(memory, data + 1, BIG_BYTES - 1), BIG_BYTES - 1);
-    const deja_bytes from[] = {{.fd = stage}, {.fd = memory}, {.fd = named}, {data, BIG_BYTES - 2, -1}};
+    const deja_payload from[] = {{.fd = stage}, {.fd = memory}, {.fd = named}, {data, BIG_BYTES - 2, -1}};
     static const size_t lens[] = {BIG_BYTES, BIG_BYTES - 1, BIG_BYTES - 3, BIG_BYTES - 2};
     static const char *const names[] = {"stage", "memory", "named", "data"};
     for (int i = 0; i < 4; i++) {
@@ -164,7 +164,7 @@ static void test_result__a_small_stage_goes_into_the_row(void **state)
     deja_result r = result_of("one", "");
     int fd = deja_cache_stage(c, NULL);
     assert_int_equal(write(fd, "tiny", 4), 4);
-    r.out = (deja_bytes){.fd = fd};
+    r.out = (deja_payload){.fd = fd};
     assert_int_equal(deja_result_seal_begin(c, &r), 1);
     assert_int_equal(commit(c, &r), 0);
     deja_result_done(&r);
@@ -249,7 +249,7 @@ static void test_result__that_is_not_to_be_kept_is_looked_at(void **state)
     deja_result_done(&r);
     int fd = memfd_create("out", MFD_CLOEXEC);
     assert_int_equal(write(fd, "out", 3), 3);
-    r.out = (deja_bytes){.fd = fd};
+    r.out = (deja_payload){.fd = fd};
     assert_int_equal(seal(c, &r), 0);
     assert_true(deja_hash_equal(&r.out_content.hash, &hash));
     close(fd);

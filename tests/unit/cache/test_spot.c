@@ -211,7 +211,7 @@ static void test_spot__copies_a_blob(void **state)
     deja_cache *c = open_cache("cache");
     char *data = big(1);
     deja_result r = result_of("big", "");
-    r.out = (deja_bytes){data, BIG_BYTES, -1};
+    r.out = (deja_payload){data, BIG_BYTES, -1};
     assert_int_equal(keep(c, &r), 0);
     deja_result_done(&r);
     deja_entry *e = look(c, "big");

@@ -108,7 +108,7 @@ static void store_rounds(int process)
         snprintf(out, sizeof out, "value of %d", i);
         if (i % 10 == 0) {
             deja_result r = result_of(name, "");
-            r.out = (deja_bytes){data, BIG_BYTES, -1};
+            r.out = (deja_payload){data, BIG_BYTES, -1};
             assert_int_equal(keep(c, &r), 0);
             deja_result_done(&r);
         } else {
@@ -171,7 +171,7 @@ static void test_writer__a_blob_that_went_before_the_commit_is_published_again(v
     db *lock = NULL;
     assert_int_equal(db_open(&lock, "cache/db", 0, NULL), 0);
     deja_result r = result_of("one", "");
-    r.out = (deja_bytes){data, BIG_BYTES, -1};
+    r.out = (deja_payload){data, BIG_BYTES, -1};
     assert_int_equal(wait_step(c, &r.step, deja_result_seal_begin(c, &r)), 0);
     assert_int_equal(db_write_begin(lock, NULL), 0);
     int begun = deja_result_commit_begin(c, &r);
@@ -208,7 +208,7 @@ static void test_writer__a_result_whose_blob_cannot_be_kept_fails_alone(void **s
     for (int i = 0; i < N; i++) {
         r[i] = result_of(names[i], names[i]);
         if (i >= BAD)
-            r[i].out = (deja_bytes){i == BAD ? data : other, BIG_BYTES, -1};
+            r[i].out = (deja_payload){i == BAD ? data : other, BIG_BYTES, -1};
         assert_int_equal(wait_step(c, &r[i].step, deja_result_seal_begin(c, &r[i])), 0);
     }
     db *lock = NULL;
@@ -290,7 +290,7 @@ static void test_writer__a_repair_removes_the_blobs_of_damaged_rows(void **state
     for (unsigned i = 0; i < 2; i++) {
         char *data = big(i);
         deja_result r = result_of(names[i], "");
-        r.out = (deja_bytes){data, BIG_BYTES, -1};
+        r.out = (deja_payload){data, BIG_BYTES, -1};
         assert_int_equal(keep(c, &r), 0);
         deja_result_done(&r);
         deja_free(data);
@@ -397,7 +397,7 @@ static void test_writer__clearing_leaves_no_row_without_its_blob(void **state)
             char *data = big((unsigned)i % 3);
             snprintf(name, sizeof name, "k%d", i);
             deja_result r = result_of(name, "");
-            r.out = (deja_bytes){data, BIG_BYTES, -1};
+            r.out = (deja_payload){data, BIG_BYTES, -1};
             if (keep(c, &r))
                 _exit(1);
             deja_result_done(&r);

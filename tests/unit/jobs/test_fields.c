@@ -4,6 +4,7 @@
 #include "failing_alloc.h"
 #include "fields.h"
 #include <deja/cleanup.h>
+#include <deja/encoding.h>
 
 static deja_content content(deja_content_kind kind)
 {
@@ -34,8 +35,6 @@ static void test_fields__every_tag_has_its_own_name(void **state)
 {
     (void)state;
     for (int i = DEJA_FIELD_KIND; i <= DEJA_FIELD_EXECUTABLE; i++) {
-        if (i > DEJA_FIELD_NEED && i < DEJA_FIELD_EXECUTABLE)
-            continue; /* of functions, to come */
         assert_string_not_equal(fields_tag((deja_field_tag)i), "unknown");
         for (int k = DEJA_FIELD_KIND; k < i; k++)
             assert_string_not_equal(fields_tag((deja_field_tag)i), fields_tag((deja_field_tag)k));
@@ -81,6 +80,73 @@ static void test_fields__json_is_a_list_of_tag_name_and_value(void **state)
         "[\"program\",\"\",null],[\"input\",\"f\",\"" HEX "\"],[\"input\",\"l\",\"link " HEX "\"],"
         "[\"input\",\"d\",\"folder\"],[\"stdin\",\"n\",null],[\"need\",\"j\",\"" HEX "\"]]}");
     deja_key_done(&key);
+}
+
+static void assert_argument(const char *expected, const deja_value *v)
+{
+    DEJA_AUTO_BUFFER deja_buffer encoding = {0}, text = {0};
+    deja_error err;
+    if (deja_encode(&encoding, v, NULL, &err))
+        fail_msg("%s", err.text);
+    deja_field field = {
+        .tag = DEJA_FIELD_ARGUMENT, .value = (unsigned char *)encoding.data, .value_len = encoding.len};
+    fields_text(&text, &field);
+    const char *shown = deja_buffer_string(&text), *hash = strchr(expected, '*');
+    if (!hash) {
+        assert_string_equal(shown, expected);
+    } else {
+        assert_memory_equal(shown, expected, (size_t)(hash - expected));
+        assert_int_equal(strlen(shown), (size_t)(hash - expected) + DEJA_HASH_HEX - 1);
+    }
+    /* cut or changed it is something unknown, and never a fault */
+    for (size_t len = 0; len < encoding.len; len++) {
+        DEJA_AUTO_FREE unsigned char *cut = deja_dup(encoding.data, len);
+        field.value = cut;
+        field.value_len = len;
+        fields_text(&text, &field);
+        encoding.data[len] = (char)(encoding.data[len] ^ 0x55);
+        field.value = (unsigned char *)encoding.data;
+        field.value_len = encoding.len;
+        fields_text(&text, &field);
+        encoding.data[len] = (char)(encoding.data[len] ^ 0x55);
+    }
+    assert_false(text.failed);
+}
+
+static void test_fields__an_argument_is_a_scalar_or_kind_and_hash(void **state)
+{
+    (void)state;
+    double numbers[6] = {0};
+    deja_array a = {.data = numbers, .dtype = DEJA_F64, .ndim = 2, .shape = (int64_t[]){2, 3}};
+    deja_array one = {.data = numbers, .dtype = DEJA_F64};
+    const struct {
+        deja_value v;
+        const char *text;
+    } cases[] = {{deja_null(), "null"},
+                 {deja_bool(1), "true"},
+                 {deja_i64(-7), "-7"},
+                 {deja_u64(UINT64_MAX), "18446744073709551615"},
+                 {deja_f64(0.01), "0.01"},
+                 {deja_string("a\"b"), "\"a\\\"b\""},
+                 {deja_string(""), "\"\""},
+                 {deja_bytes("xy", 2), "bytes *"},
+                 {deja_of_array(&a), "array f64 2x3 *"},
+                 {deja_of_array(&one), "array f64 *"},
+                 {deja_list(NULL, 0), "list *"},
+                 {deja_map_of(NULL, 0), "map *"},
+                 {deja_file("deja.yaml"), "file *"}};
+    write_file("deja.yaml", "content");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_argument(cases[i].text, &cases[i].v);
+}
+
+static void test_fields__a_build_id_is_hexadecimal(void **state)
+{
+    (void)state;
+    DEJA_AUTO_BUFFER deja_buffer b = {0};
+    deja_field field = {.tag = DEJA_FIELD_BUILD, .value = (const unsigned char *)"\x01\xfe", .value_len = 2};
+    fields_text(&b, &field);
+    assert_string_equal(deja_buffer_string(&b), "01fe");
 }
 
 /* What lies in a database may be damaged: then there are fewer fields, and the text is whole all the same. */
@@ -157,6 +223,8 @@ int main(void)
         CASE(test_fields__every_tag_has_its_own_name),
         CASE(test_fields__text_is_bytes_or_hashes),
         CASE(test_fields__json_is_a_list_of_tag_name_and_value),
+        CASE(test_fields__an_argument_is_a_scalar_or_kind_and_hash),
+        CASE(test_fields__a_build_id_is_hexadecimal),
         CASE(test_fields__json_of_damaged_bytes_is_whole),
         CASE(test_fields__params_are_the_values_of_an_instance),
         CASE(test_fields__lack_of_memory_is_seen_by_the_caller),

@@ -88,7 +88,7 @@ BEGIN {
     own_call("sqlite3_[a-z0-9_]+", sql_home, "SQL has one home")
     own_call("yaml_[a-z]+_(initialize|parse|delete|set_input[a-z_]*|load)", "^jobs/yaml\\.c$", "libyaml has one home")
     own_call("fork|vfork|_Fork|clone|clone3|execve?|execv[pe]*|execl[pe]?|execveat|fexecve|posix_spawnp?|popen", \
-        "^runner/spawn\\.c$", "processes are made in one place")
+        "^runner/(spawn|zygote)\\.c$", "processes are made in two places: jobs and workers")
     own_call("malloc|calloc|realloc|reallocarray|free|strdup|strndup|asprintf|vasprintf|aligned_alloc|posix_memalign", \
         "^cache/base/alloc\\.c$", "use deja/memory.h")
     own_call("strcpy|strcat|sprintf|vsprintf|strtok|strtok_r|atoi|atol|atof|system|signal|gets", "^$", "banned")
@@ -101,7 +101,8 @@ BEGIN {
             owner[name] = layer_of(ARGV[i])
         }
         base_name = ARGV[i]
-        sub(/.*\//, "", base_name)
+        if (!sub(/.*\/include\//, "", base_name)) # <deja/job.h> is not "job.h"
+            sub(/.*\//, "", base_name)
         if (base_name in named) {
             printf "%s: a second file of this name, after %s\n", ARGV[i], named[base_name]
             faults++

@@ -49,13 +49,15 @@ DEJA_API void *deja_return_array(deja_out *out, uint32_t dtype, uint32_t ndim, c
 
 /* ---- coroutines: in the async backend others run meanwhile; elsewhere these simply block ---- */
 
+/* Never shorter. 0 lets others run. */
 DEJA_API void deja_sleep_ms(int64_t ms);
 
 #define DEJA_READABLE 1
 #define DEJA_WRITABLE 4
 /* Waits until `fd` (non-blocking) is ready: the events that are (DEJA_READABLE | DEJA_WRITABLE, both after a
  * hang-up or error), 0 after `timeout_ms` (-1: never), or a negative code. One waiter for a descriptor and
- * direction. */
+ * direction (DEJA_EBUSY). DEJA_ECANCELED, at once and from then on, where its task was canceled with `kill`:
+ * then it should return. */
 DEJA_API int deja_wait_fd(int fd, int events, int64_t timeout_ms);
 
 #endif

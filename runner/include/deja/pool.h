@@ -129,7 +129,8 @@ DEJA_API int deja_pool_submit(deja_pool *p, deja_pool_function *f, const deja_va
 DEJA_API size_t deja_pool_take(deja_pool *p, deja_task_outcome *ret, size_t most);
 
 /* 1: it had not begun and never will (an outcome with DEJA_ECANCELED comes); 0: too late (it runs or has
- * ended; `kill` ends a process task that runs: DEJA_ECANCELED, too). */
+ * ended; `kill` ends a process task that runs: DEJA_ECANCELED, too; it makes the deja_wait_fd of a coroutine
+ * return DEJA_ECANCELED, and does nothing to sleeps, threads and inline tasks). */
 DEJA_API int deja_pool_cancel(deja_pool *p, uint64_t task, int kill);
 
 /* A number that changes whenever deja_pool_take may have something new. */

@@ -35,7 +35,8 @@
     X(DEJA_ECHANGED, -15, "changed meanwhile")                                                               \
     X(DEJA_ELIMIT, -16, "over a limit")                                                                      \
     X(DEJA_ESYNTAX, -17, "syntax error")                                                                     \
-    X(DEJA_ERESOURCE, -18, "out of descriptors, processes or another resource")
+    X(DEJA_ERESOURCE, -18, "out of descriptors, processes or another resource")                              \
+    X(DEJA_EKILLED, -19, "ended before it was done")
 
 enum deja_error_code {
 #define X(name, value, text) name = value,

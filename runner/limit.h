@@ -1,0 +1,11 @@
+#ifndef LIMIT_H
+#define LIMIT_H
+/*
+ * The limit of starts a second: evenly spaced, without bursts after a pause.
+ */
+#include "backend.h"
+
+/* 0: a start is allowed now, and counted; else when to ask again (monotonic ns). Any thread. */
+int64_t limit_claim(deja_pool_function *f, int64_t now_ns);
+
+#endif

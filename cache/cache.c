@@ -304,6 +304,11 @@ int deja_cache_stage(deja_cache *c, deja_error *err)
     return blob_stage(&c->folder, err);
 }
 
+int deja_cache_stage_folder(const deja_cache *c)
+{
+    return c->folder.fd;
+}
+
 int deja_cache_open_stored(deja_cache *c, const deja_stored *s, deja_error *err)
 {
     if (s->where != DEJA_STORED_BLOB)

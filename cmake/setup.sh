@@ -28,6 +28,10 @@ tests nm           binutils        binutils        binutils           binutils  
 extra sanitizers   -               -               libasan,libubsan,libtsan  -           -
 extra c++          g++             g++             gcc-c++            gcc                g++
 extra clang        clang           clang           clang              clang              clang
+extra pkg-config   pkg-config      pkg-config      pkgconf-pkg-config pkgconf            pkgconf
+extra python3      python3         python3         python3            python             python3
+extra numpy        python3-numpy   python3-numpy   python3-numpy      python-numpy       py3-numpy
+extra luajit       luajit          luajit          luajit             luajit             luajit
 extra clang-format clang-format    clang-format    clang-tools-extra  clang              clang-extra-tools
 TABLE
 }
@@ -129,8 +133,20 @@ setup_have() {
     cmake) command -v cmake >/dev/null 2>&1 &&
         setup_is_recent "$(cmake --version | sed -n 's/^cmake version //p')" "$setup_cmake_least" ;;
     make) command -v make >/dev/null 2>&1 || command -v ninja >/dev/null 2>&1 ;;
+    numpy) setup_python numpy >/dev/null ;;
     *) command -v "$1" >/dev/null 2>&1 ;;
     esac
+}
+
+# setup_python MODULE: a python3 that has it. What stands first in PATH need not be the one that packages install into.
+setup_python() {
+    for setup_candidate in python3 /usr/bin/python3; do
+        if "$setup_candidate" -c "import $1" >/dev/null 2>&1; then
+            printf '%s\n' "$setup_candidate"
+            return 0
+        fi
+    done
+    return 1
 }
 
 # setup_runs FLAGS: does a program built with the flags run here? An older ThreadSanitizer does not on a kernel that spreads

@@ -4,13 +4,15 @@
  */
 #include "function_place.h"
 
+#include <deja/cleanup.h>
 #include <deja/clock.h>
-#include <deja/error.h>
+#include <deja/pool.h>
 #include <dlfcn.h>
 #include <elf.h>
 #include <fcntl.h>
 #include <link.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -204,4 +206,20 @@ deja_job_fn function_place_open(const function_place *p, deja_error *err)
         return NULL;
     }
     return (deja_job_fn)(uintptr_t)(s.base + p->offset);
+}
+
+int deja_pool_build_of(deja_job_fn function, unsigned char *ret, size_t *len, deja_error *err)
+{
+    static const char name[] = "strict";
+    DEJA_AUTO_FREE function_place *p = deja_calloc(1, (size_t)function_place_size(name));
+    if (!p)
+        return deja_fail(err, DEJA_ENOMEM, "look for the build-id: out of memory");
+    int rc = function_place_find(function, name, p, err);
+    if (rc < 0)
+        return rc;
+    const void *id = p->id.build_len ? (const void *)p->id.build : &p->id.dev;
+    size_t most = p->id.build_len ? p->id.build_len : sizeof p->id - offsetof(object_id, dev);
+    *len = most < *len ? most : *len;
+    memcpy(ret, id, *len);
+    return 0;
 }

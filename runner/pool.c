@@ -262,7 +262,7 @@ int deja_pool_define(deja_pool *p, const deja_pool_function_options *options, de
 {
     if (pool_is_foreign(p))
         return fail_foreign(err);
-    deja_pool_function *f;
+    deja_pool_function *f = NULL;
     int rc = check_function(options, err);
     if (rc == 0)
         rc = open_backend(p, options->backend, err);
@@ -420,4 +420,9 @@ size_t deja_pool_pids(deja_pool *p, int64_t *ret, size_t most)
 {
     backend *b = p->backend[DEJA_PROCESS];
     return b && b->pids && !pool_is_foreign(p) ? b->pids(b, ret, most) : 0;
+}
+
+void deja_pool_ring(deja_pool *p)
+{
+    pool_rung(p);
 }

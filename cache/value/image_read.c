@@ -122,7 +122,7 @@ static int read_list(reading *r, uint64_t count, int depth, deja_value *ret)
 
 static int read_pair(reading *r, int depth, deja_pair *ret)
 {
-    uint64_t word;
+    uint64_t word = 0;
     int code = take_word(r, &word);
     if (!code && (word & 0xff) != DEJA_STRING)
         code = corrupt(r, "a key that is no text");

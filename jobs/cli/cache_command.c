@@ -2,9 +2,9 @@
 #include "cache_get.h"
 #include "cache_show.h"
 #include "cli.h"
-#include "place.h"
 #include "say.h"
 #include <deja/cleanup.h>
+#include <deja/place.h>
 #include <deja/text.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -166,10 +166,10 @@ static int open_cache(cache_call *c, int only_reads, deja_error *err)
     if (is_there(".deja") || is_there("deja.yaml"))
         code = cli_folder(&beside, err);
     if (code == 0)
-        code = place_cache(&c->folder, c->cache, beside.data, err);
+        code = deja_place_cache(&c->folder, c->cache, beside.data, err);
     if (code)
         return code;
-    if (!place_has_cache(c->folder.data))
+    if (!deja_place_has_cache(c->folder.data))
         return deja_fail(err, DEJA_ENOTFOUND, "no cache in '%s'", c->folder.data);
     deja_cache_options o = {
         .size = sizeof o, .flags = only_reads ? DEJA_CACHE_READ_ONLY : 0, .folder = c->folder.data};

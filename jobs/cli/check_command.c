@@ -1,10 +1,10 @@
 /* `deja check`: is a batch right? */
 #include "cli.h"
-#include "place.h"
 #include "plan.h"
 #include "say.h"
 #include "words.h"
 #include <deja/cleanup.h>
+#include <deja/place.h>
 #include <deja/text.h>
 #include <inttypes.h>
 #include <string.h>

@@ -156,7 +156,7 @@ static int make_batch(exec *x, deja_error *err)
 
 static int open_record(exec *x, deja_error *err)
 {
-    if (place_runs(&x->runs, NULL, NULL))
+    if (deja_place_runs(&x->runs, NULL, NULL))
         deja_buffer_clear(&x->runs);
     record_options o = {.folder = x->runs.len ? x->runs.data : NULL,
                         .jobs = x->batch,
@@ -207,7 +207,7 @@ static int open_all(exec *x, deja_error *err)
                       .signal_mask = &x->signals.old,
                       .job_descriptors = x->raised ? &x->job_descriptors : NULL,
                       .trace = x->trace,
-                      .trace_keys = place_env("DEJA_TRACE_KEYS"),
+                      .trace_keys = deja_place_env("DEJA_TRACE_KEYS"),
                       .listen = report_listen,
                       .context = &x->report};
     return flow_open(&x->report.flow, x->batch, x->plan, &f, err);
@@ -262,7 +262,7 @@ int exec_command(char *const *argv)
     exec x = {.signals.fd = -1};
     deja_error err;
     int status;
-    const char *trace = place_env("DEJA_TRACE");
+    const char *trace = deja_place_env("DEJA_TRACE");
     if (!parse(&x, argv, &status))
         ;
     else if ((trace && deja_trace_open(&x.trace, trace, &err)) || make_batch(&x, &err) ||

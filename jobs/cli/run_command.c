@@ -184,12 +184,12 @@ static int choose_runs(run *r, deja_error *err)
     int is_stdin = r->file && !strcmp(r->file, "-");
     int is_here = !r->folder && (!r->file || !strchr(r->file, '/'));
     if (is_stdin)
-        return place_runs(&r->runs, NULL, err);
+        return deja_place_runs(&r->runs, NULL, err);
     if (is_here) {
         deja_buffer_add_string(&r->runs, ".deja/runs");
         return r->runs.failed ? deja_fail(err, DEJA_ENOMEM, "out of memory") : 0;
     }
-    return place_runs(&r->runs, r->batch->folder, err);
+    return deja_place_runs(&r->runs, r->batch->folder, err);
 }
 
 static int open_record(run *r, deja_error *err)
@@ -269,7 +269,7 @@ static int open_flow(run *r, deja_error *err)
                       .signal_mask = &r->signals.old,
                       .job_descriptors = r->raised ? &r->job_descriptors : NULL,
                       .trace = r->trace,
-                      .trace_keys = place_env("DEJA_TRACE_KEYS"),
+                      .trace_keys = deja_place_env("DEJA_TRACE_KEYS"),
                       .listen = report_listen,
                       .context = &r->report};
     return flow_open(&r->report.flow, r->batch, r->plan, &o, err);
@@ -337,7 +337,7 @@ int run_command(char *const *argv)
     run r = {.argv = argv, .signals.fd = -1};
     deja_error err;
     int status;
-    const char *trace = place_env("DEJA_TRACE");
+    const char *trace = deja_place_env("DEJA_TRACE");
     if (!parse(&r, argv, &status))
         ;
     else if ((trace && deja_trace_open(&r.trace, trace, &err)) || load(&r, &err) || open_all(&r, &err) ||

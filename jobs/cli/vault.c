@@ -15,10 +15,10 @@ static int open_claims(deja_claims **ret, const char *folder, const char *name, 
 static int open_cache(vault *v, const vault_options *o, deja_error *err)
 {
     DEJA_AUTO_BUFFER deja_buffer folder = {0};
-    int code = place_cache(&folder, o->cache, o->beside, err);
+    int code = deja_place_cache(&folder, o->cache, o->beside, err);
     if (code)
         return code;
-    if (!v->store && !place_has_cache(folder.data))
+    if (!v->store && !deja_place_has_cache(folder.data))
         return 0;
     deja_cache_options options = {.size = sizeof options,
                                   .flags = v->store ? 0 : DEJA_CACHE_READ_ONLY,
@@ -38,21 +38,21 @@ static int open_output_claims(vault *v, const vault_options *o, deja_error *err)
         return 0;
     if (o->beside)
         deja_path_join(&folder, o->beside, ".deja");
-    else if (place_runs(&folder, NULL, err))
+    else if (deja_place_runs(&folder, NULL, err))
         return DEJA_ENOTFOUND;
     return open_claims(&v->output_claims, deja_buffer_string(&folder), "outputs", err);
 }
 
 int vault_open(vault *v, const vault_options *options, deja_error *err)
 {
-    place_mode mode;
+    deja_place_mode mode;
     *v = (vault){0};
-    int code = place_mode_of(place_env("DEJA_MODE"), &mode, err);
+    int code = deja_place_mode_of(deja_place_env("DEJA_MODE"), &mode, err);
     if (code)
         return code;
-    v->lookup = mode != PLACE_REFRESH && !options->force;
-    v->store = mode != PLACE_READONLY && mode != PLACE_OFF && !options->dry_run;
-    if (mode != PLACE_OFF && open_cache(v, options, &v->trouble)) {
+    v->lookup = mode != DEJA_PLACE_REFRESH && !options->force;
+    v->store = mode != DEJA_PLACE_READONLY && mode != DEJA_PLACE_OFF && !options->dry_run;
+    if (mode != DEJA_PLACE_OFF && open_cache(v, options, &v->trouble)) {
         deja_cache_close(v->cache);
         v->cache = NULL;
         v->unusable = 1;

@@ -4,9 +4,9 @@
  * The cache and the claims that a run uses, opened as options and environment say. A cache that cannot be
  * opened is no reason not to run. One thread.
  */
-#include "place.h"
 #include <deja/cache.h>
 #include <deja/claim.h>
+#include <deja/place.h>
 
 typedef struct vault_options {
     const char *cache;  /* --cache, or NULL */

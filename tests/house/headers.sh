@@ -13,7 +13,7 @@ folders_of() {
     */cache/value/*) echo "cache/base cache/value" ;;
     */cache/*) echo "cache/base cache/value cache" ;;
     */runner/*) echo "cache/base cache/value runner" ;;
-    *) echo "cache/base cache/value cache runner jobs" ;;
+    *) echo "cache/base cache/value cache runner jobs/calls jobs" ;;
     esac
 }
 
@@ -24,7 +24,7 @@ compile() {
         [ -z "${CI-}" ] || faults=$((faults + 1))
         return 0
     fi
-    for header in "$root"/cache/base/include "$root"/cache/value/include "$root"/cache/include "$root"/runner/include "$root"/jobs/include; do
+    for header in "$root"/cache/base/include "$root"/cache/value/include "$root"/cache/include "$root"/runner/include "$root"/jobs/calls/include "$root"/jobs/include; do
         [ -d "$header" ] || continue
         find "$header" -name '*.h'
     done | LC_ALL=C sort >"$scratch/headers"

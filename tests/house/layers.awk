@@ -7,6 +7,7 @@ function layer_of(path) {
     if (path ~ /^cache\/value\//) return "value"
     if (path ~ /^cache\//) return "cache"
     if (path ~ /^runner\//) return "runner"
+    if (path ~ /^jobs\/calls\//) return "calls"
     if (path ~ /^jobs\/cli\//) return "cli"
     return "jobs"
 }
@@ -77,7 +78,8 @@ BEGIN {
     allowed["value"] = " base value "
     allowed["cache"] = " base value cache "
     allowed["runner"] = " base value runner "
-    allowed["jobs"] = allowed["cli"] = " base value cache runner jobs "
+    allowed["calls"] = " base value cache runner calls "
+    allowed["jobs"] = allowed["cli"] = " calls base value cache runner jobs "
 
     sql_home = "^cache/db(_[a-z]+)?\\.[ch]$"
     own_header("sqlite3.h", sql_home)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# symbols.sh base=LIB value=LIB cache=LIB runner=LIB jobs=LIB [shared=LIB]: what the linker would let pass. A layer's archive may
+# symbols.sh base=LIB value=LIB cache=LIB runner=LIB calls=LIB jobs=LIB [shared=LIB]: what the linker would let pass. A layer's archive may
 # need symbols of lower layers only, and the shared library shows only names that begin with deja_.
 set -eu
 for pair; do
@@ -21,7 +21,8 @@ done | awk '
         allowed["value"] = " base value "
         allowed["cache"] = " base value cache "
         allowed["runner"] = " base value runner "
-        allowed["jobs"] = " base value cache runner jobs "
+        allowed["calls"] = " base value cache runner calls "
+        allowed["jobs"] = " base value cache runner calls jobs "
     }
     NF < 3 { next }
     $1 == "shared" {

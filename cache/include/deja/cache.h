@@ -211,6 +211,10 @@ DEJA_API int deja_cache_open_stored(deja_cache *c, const deja_stored *s, deja_er
 /* An unnamed file on the blobs' file system, for large results. The caller owns it. Any thread may call. */
 DEJA_API int deja_cache_stage(deja_cache *c, deja_error *err);
 
+/* The folder in which unnamed files (open(2), O_TMPFILE) are as good as stages: a descriptor, borrowed until
+ * deja_cache_close. */
+DEJA_API int deja_cache_stage_folder(const deja_cache *c);
+
 /* The value of an entry where it lies. */
 typedef struct deja_mapped {
     const void *data; /* read-only, aligned to 64 bytes */

@@ -25,6 +25,14 @@ typedef struct deja_out {
 
 typedef int (*deja_job_fn)(const deja_value *arg, size_t n, deja_out *out, deja_error *err);
 
+/* Where a function runs, see deja/pool.h: process survives crashes and enforces timeouts. */
+typedef enum deja_backend {
+    DEJA_PROCESS = 0,
+    DEJA_THREAD = 1,
+    DEJA_ASYNC = 2,
+    DEJA_INLINE = 3,
+} deja_backend;
+
 /* Copies `v` with all that it points to; the last call counts. 0 or a negative code, which the function
  * should return (its text reaches the caller as the item's error whatever the function says). */
 DEJA_API int deja_return_value(deja_out *out, const deja_value *v);
@@ -46,6 +54,13 @@ static inline int deja_return(deja_out *out, deja_value v)
  */
 DEJA_API void *deja_return_array(deja_out *out, uint32_t dtype, uint32_t ndim, const int64_t *shape,
                                  deja_error *err);
+
+/* One parameter of a map: the same value for all, or an array split along its first axis (scalars of a 1-d
+ * array, else sub-arrays of one dimension less). */
+typedef struct deja_column {
+    const deja_array *split; /* NULL: `same` */
+    deja_value same;
+} deja_column;
 
 /* ---- coroutines: in the async backend others run meanwhile; elsewhere these simply block ---- */
 

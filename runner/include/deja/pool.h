@@ -21,13 +21,6 @@
 
 typedef struct deja_pool deja_pool;
 
-typedef enum deja_backend {
-    DEJA_PROCESS = 0,
-    DEJA_THREAD = 1,
-    DEJA_ASYNC = 2,
-    DEJA_INLINE = 3,
-} deja_backend;
-
 typedef struct deja_pool_options {
     uint32_t size;    /* sizeof *this */
     uint32_t workers; /* processes; threads too; 0: deja_cpu_count() */
@@ -90,6 +83,12 @@ typedef struct deja_pool_function deja_pool_function;
 DEJA_API int deja_pool_define(deja_pool *p, const deja_pool_function_options *options,
                               deja_pool_function **ret, deja_error *err);
 
+/*
+ * What identifies the build of the object that holds `function`: its build-id, else device, inode, size and
+ * times of the file. *len: room, then bytes. DEJA_EINVAL when it lies in no file.
+ */
+DEJA_API int deja_pool_build_of(deja_job_fn function, unsigned char *ret, size_t *len, deja_error *err);
+
 /* ---- tasks ---- */
 
 /* What a task made. Owned by who took it; deja_product_done gives it back. */
@@ -141,18 +140,19 @@ DEJA_API uint32_t deja_pool_seen(const deja_pool *p);
  * once. */
 DEJA_API int deja_pool_wait(deja_pool *p, uint32_t seen, int64_t timeout_ms);
 
+/* Changes deja_pool_seen() and wakes who sleeps in deja_pool_wait. Any thread, any time. */
+DEJA_API void deja_pool_ring(deja_pool *p);
+
+/* Calls `f`, whatever its backend, here and now, outside of the pool's queues: beside other calls, under no
+ * lock. */
+DEJA_API void deja_pool_call_here(deja_pool_function *f, const deja_value *args, size_t n,
+                                  deja_task_outcome *ret);
+
 /* A descriptor for event loops (an eventfd, made by the first call), readable when deja_pool_seen() changed
  * since the last deja_pool_take; -1 without descriptors. */
 DEJA_API int deja_pool_fd(deja_pool *p, deja_error *err);
 
 /* ---- many calls of one function ---- */
-
-/* One parameter of a map: the same value for all, or an array split along its first axis (scalars of a 1-d
- * array, else sub-arrays of one dimension less). */
-typedef struct deja_column {
-    const deja_array *split; /* NULL: `same` */
-    deja_value same;
-} deja_column;
 
 typedef struct deja_map_task {
     uint32_t size;

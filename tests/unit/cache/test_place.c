@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "place.h"
+#include <deja/place.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +25,7 @@ static const char *cache(const char *option, const char *beside)
     static char text[1024];
     deja_buffer b = {0};
     deja_error err;
-    int code = place_cache(&b, option, beside, &err);
+    int code = deja_place_cache(&b, option, beside, &err);
     snprintf(text, sizeof text, "%s", code ? err.text : deja_buffer_string(&b));
     deja_buffer_done(&b);
     return text;
@@ -36,7 +36,7 @@ static const char *runs(const char *beside)
     static char text[1024];
     deja_buffer b = {0};
     deja_error err;
-    int code = place_runs(&b, beside, &err);
+    int code = deja_place_runs(&b, beside, &err);
     snprintf(text, sizeof text, "%s", code ? err.text : deja_buffer_string(&b));
     deja_buffer_done(&b);
     return text;
@@ -78,18 +78,18 @@ static void test_place__without_a_home_it_says_what_to_set(void **state)
 
 static void test_place__modes_are_three_words(void **state)
 {
-    place_mode mode = PLACE_OFF;
+    deja_place_mode mode = DEJA_PLACE_OFF;
     deja_error err;
     (void)state;
-    assert_int_equal(place_mode_of(NULL, &mode, &err), 0);
-    assert_int_equal(mode, PLACE_USE);
-    assert_int_equal(place_mode_of("off", &mode, &err), 0);
-    assert_int_equal(mode, PLACE_OFF);
-    assert_int_equal(place_mode_of("readonly", &mode, &err), 0);
-    assert_int_equal(mode, PLACE_READONLY);
-    assert_int_equal(place_mode_of("refresh", &mode, &err), 0);
-    assert_int_equal(mode, PLACE_REFRESH);
-    assert_int_equal(place_mode_of("OFF", &mode, &err), DEJA_EINVAL);
+    assert_int_equal(deja_place_mode_of(NULL, &mode, &err), 0);
+    assert_int_equal(mode, DEJA_PLACE_USE);
+    assert_int_equal(deja_place_mode_of("off", &mode, &err), 0);
+    assert_int_equal(mode, DEJA_PLACE_OFF);
+    assert_int_equal(deja_place_mode_of("readonly", &mode, &err), 0);
+    assert_int_equal(mode, DEJA_PLACE_READONLY);
+    assert_int_equal(deja_place_mode_of("refresh", &mode, &err), 0);
+    assert_int_equal(mode, DEJA_PLACE_REFRESH);
+    assert_int_equal(deja_place_mode_of("OFF", &mode, &err), DEJA_EINVAL);
     assert_string_equal(err.text, "DEJA_MODE is 'OFF': expected off, readonly or refresh");
 }
 

@@ -1,7 +1,7 @@
 /* Where things live, see place.h. */
-#include "place.h"
 #include <deja/cleanup.h>
 #include <deja/file.h>
+#include <deja/place.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,38 +14,38 @@ static int finish(const deja_buffer *b, deja_error *err)
 /* A folder of the user's, by the XDG base directory specification: relative ones are to be ignored. */
 static int add_user_folder(deja_buffer *b, const char *variable, const char *below_home)
 {
-    const char *folder = place_env(variable);
+    const char *folder = deja_place_env(variable);
     if (folder && folder[0] == '/') {
         deja_buffer_add_string(b, folder);
         return 1;
     }
-    const char *home = place_env("HOME");
+    const char *home = deja_place_env("HOME");
     if (!home || home[0] != '/')
         return 0;
     deja_buffer_addf(b, "%s/%s", home, below_home);
     return 1;
 }
 
-const char *place_env(const char *name)
+const char *deja_place_env(const char *name)
 {
     const char *value = getenv(name);
     return value && *value ? value : NULL;
 }
 
-int place_mode_of(const char *text, place_mode *ret, deja_error *err)
+int deja_place_mode_of(const char *text, deja_place_mode *ret, deja_error *err)
 {
     static const char *const words[] = {"", "off", "readonly", "refresh"};
     for (int i = 0; i < 4; i++)
         if (!strcmp(text ? text : "", words[i])) {
-            *ret = (place_mode)i;
+            *ret = (deja_place_mode)i;
             return 0;
         }
     return deja_fail(err, DEJA_EINVAL, "DEJA_MODE is '%s': expected off, readonly or refresh", text);
 }
 
-int place_cache(deja_buffer *b, const char *option, const char *beside, deja_error *err)
+int deja_place_cache(deja_buffer *b, const char *option, const char *beside, deja_error *err)
 {
-    const char *named = option ? option : place_env("DEJA_CACHE");
+    const char *named = option ? option : deja_place_env("DEJA_CACHE");
     if (named)
         deja_buffer_add_string(b, named);
     else if (beside)
@@ -59,14 +59,14 @@ int place_cache(deja_buffer *b, const char *option, const char *beside, deja_err
     return finish(b, err);
 }
 
-int place_has_cache(const char *folder)
+int deja_place_has_cache(const char *folder)
 {
     DEJA_AUTO_BUFFER deja_buffer path = {0};
     deja_buffer_addf(&path, "%s/db", folder); /* cache/FORMAT.md */
     return !path.failed && faccessat(AT_FDCWD, path.data, F_OK, AT_EACCESS) == 0;
 }
 
-int place_runs(deja_buffer *b, const char *beside, deja_error *err)
+int deja_place_runs(deja_buffer *b, const char *beside, deja_error *err)
 {
     if (beside)
         deja_path_join(b, beside, ".deja/runs");

@@ -1,0 +1,435 @@
+/*
+ * Many calls of one function. With a cache: keys, look-ups in groups, and a flight for each miss, so many at
+ * a time. Without: all of it is the pool's, which spreads items in chunks.
+ */
+#include "flight.h"
+#include "results.h"
+#include "rows.h"
+#include "shared.h"
+#include <deja/cleanup.h>
+#include <deja/clock.h>
+#include <string.h>
+
+/* Misses under way at most: enough to keep workers and groups of commits full. */
+#define WINDOW 4096
+
+/* The arguments of all items. */
+typedef struct rows {
+    const deja_value *rows;
+    const deja_column *columns;
+    size_t width, count;
+} rows;
+
+typedef struct mapping {
+    deja_fn *function;
+    rows in;
+    deja_map_options options;
+    deja_results *results;
+    future_list answered;
+    size_t waiting; /* futures begun and not drained */
+    int stopped;    /* after a failure */
+    flight_request requests[FLIGHT_GROUP];
+    answer answers[FLIGHT_GROUP];
+    uint8_t found[FLIGHT_GROUP];
+    deja_value *values; /* FLIGHT_GROUP rows, where columns are split */
+    deja_array *views;  /* of sub-arrays, one for each of them */
+} mapping;
+
+/* ---- rows ---- */
+
+static const deja_value *row_of(mapping *m, size_t slot, size_t i)
+{
+    size_t width = m->in.width;
+    if (m->in.rows)
+        return m->in.rows + i * width;
+    for (size_t c = 0; c < width; c++)
+        rows_value(&m->in.columns[c], i, &m->values[slot * width + c], &m->views[slot * width + c]);
+    return m->values + slot * width;
+}
+
+static void put_error(mapping *m, size_t i, const deja_error *err)
+{
+    deja_error named = *err;
+    deja_fail_in(&named, "item %zu", i);
+    results_put(m->results, i, answer_of_error(&named));
+}
+
+static void put(mapping *m, size_t i, answer a)
+{
+    m->stopped |= a.code < 0 && m->options.stop_at_failure;
+    if (a.text) {
+        deja_error err;
+        deja_fail(&err, a.code, "%s", a.text);
+        answer_done(&a);
+        put_error(m, i, &err);
+        return;
+    }
+    results_put(m->results, i, a);
+}
+
+/* ---- with a cache ---- */
+
+static void drain(mapping *m)
+{
+    while (m->answered.first) {
+        size_t i = m->answered.first->number;
+        put(m, i, future_take(m->answered.first));
+        m->waiting--;
+    }
+}
+
+/* 0: there is no memory, and the item has failed. */
+static int expect(mapping *m, size_t i, deja_future **ret)
+{
+    deja_error err;
+    deja_future *future = future_new(m->function, &m->answered);
+    if (!future) {
+        deja_fail(&err, DEJA_ENOMEM, "'%s': out of memory", m->function->name);
+        put_error(m, i, &err);
+        return 0;
+    }
+    future->number = i;
+    m->waiting++;
+    *ret = future;
+    return 1;
+}
+
+/* Keys of a group, without the lock. Where one cannot be made its item has failed. */
+static void make_keys(mapping *m, size_t first, size_t n)
+{
+    for (size_t k = 0; k < n; k++) {
+        deja_error err;
+        flight_request *q = &m->requests[k];
+        const deja_value *row = row_of(m, k, first + k);
+        q->function = m->function;
+        q->args = row;
+        q->n = m->in.width;
+        q->flags = m->options.flags;
+        q->keyed = shared_freeze(m->function->d, row, q->n, &err) == 0 &&
+                   function_key(m->function, row, q->n, &q->key, &err) == 0;
+        if (!q->keyed) {
+            m->stopped |= (int)m->options.stop_at_failure;
+            put_error(m, first + k, &err);
+        }
+    }
+}
+
+static void do_group(mapping *m, size_t first, size_t n)
+{
+    flight_request *missed[FLIGHT_GROUP];
+    deja_future *futures[FLIGHT_GROUP];
+    size_t count = 0;
+    deja_progress *p = &m->function->d->progress;
+    flight_look_up(m->requests, n, m->answers, m->found);
+    for (size_t k = 0; k < n; k++) {
+        if (m->requests[k].keyed && m->found[k]) {
+            p->calls++;
+            p->done++;
+            p->hits++;
+            put(m, first + k, m->answers[k]);
+        } else if (m->requests[k].keyed && expect(m, first + k, &futures[count])) {
+            missed[count++] = &m->requests[k];
+        }
+    }
+    flight_join_or_start(missed, futures, count);
+    context_collect(m->function->d);
+    drain(m);
+}
+
+/* What is not begun is canceled; what runs is waited for. */
+static void leave_unbegun(mapping *m)
+{
+    deja *d = m->function->d;
+    for (deja_future *future = d->waiting.first, *next; future; future = next) {
+        next = future->next;
+        size_t i = future->number;
+        if (future->home != &m->answered || !flight_leave_unbegun(future))
+            continue;
+        deja_error err;
+        deja_fail(&err, DEJA_ECANCELED, "not begun after an earlier failure");
+        put_error(m, i, &err);
+        m->waiting--;
+    }
+}
+
+static void cancel_rest(mapping *m, size_t from)
+{
+    deja_error err;
+    deja_fail(&err, DEJA_ECANCELED, "not begun after an earlier failure");
+    for (size_t i = from; i < m->in.count; i++)
+        put_error(m, i, &err);
+}
+
+/* Flights that are being kept hold memory and claims, too; the kernel walks over a list of those. */
+static int is_full(const mapping *m)
+{
+    return m->waiting > WINDOW || m->function->d->flight_count > WINDOW;
+}
+
+static void wait_for_room(mapping *m)
+{
+    while (is_full(m) && !m->stopped) {
+        context_turn(m->function->d, INT64_MAX);
+        drain(m);
+    }
+}
+
+static void wait_for_all(mapping *m)
+{
+    while (m->waiting > 0) {
+        if (m->stopped)
+            leave_unbegun(m);
+        if (m->waiting == 0)
+            break;
+        context_turn(m->function->d, INT64_MAX);
+        drain(m);
+    }
+}
+
+static int map_cached(mapping *m, deja_error *err)
+{
+    deja *d = m->function->d;
+    size_t i = 0, n;
+    for (; i < m->in.count && !m->stopped; i += n) {
+        n = m->in.count - i < FLIGHT_GROUP ? m->in.count - i : FLIGHT_GROUP;
+        make_keys(m, i, n);
+        int rc = context_enter(d, err);
+        if (rc < 0)
+            return rc;
+        do_group(m, i, n);
+        wait_for_room(m);
+        context_leave(d);
+    }
+    int rc = context_enter(d, err);
+    if (rc < 0)
+        return rc;
+    wait_for_all(m);
+    context_leave(d);
+    cancel_rest(m, i < m->in.count ? i : m->in.count);
+    return 0;
+}
+
+/* ---- without ---- */
+
+static int freeze_all(mapping *m, deja_error *err)
+{
+    deja *d = m->function->d;
+    int rc = 0;
+    for (size_t c = 0; rc == 0 && m->in.columns && c < m->in.width; c++) {
+        const deja_column *column = &m->in.columns[c];
+        const deja_value v = column->split ? deja_of_array(column->split) : column->same;
+        rc = shared_freeze(d, &v, 1, err);
+    }
+    return m->in.rows ? shared_freeze(d, m->in.rows, m->in.count * m->in.width, err) : rc;
+}
+
+static void take_items(mapping *m, deja_map_run *run)
+{
+    deja_progress *p = &m->function->d->progress;
+    for (size_t i = 0; i < m->in.count; i++) {
+        deja_task_outcome o = {.product.fd = -1};
+        const char *text = NULL;
+        o.code = deja_map_run_item(run, i, m->options.into ? NULL : &o.product, &text);
+        o.wall_ns = deja_map_run_wall_ns(run, i);
+        o.text = o.code < 0 && text ? deja_strdup(text) : NULL;
+        p->failed += o.code < 0;
+        put(m, i, answer_of_outcome(&o));
+        deja_product_done(&o.product);
+    }
+    p->done += m->in.count;
+}
+
+static int map_by_pool(mapping *m, deja_error *err)
+{
+    deja *d = m->function->d;
+    deja_map_run *run;
+    const deja_map_task task = {.size = sizeof task,
+                                .columns = (uint32_t)m->in.width,
+                                .count = m->in.count,
+                                .column = m->in.columns,
+                                .rows = m->in.rows,
+                                .into = m->options.into,
+                                .stop_at_failure = m->options.stop_at_failure};
+    int rc = context_enter(d, err);
+    if (rc < 0)
+        return rc;
+    rc = deja_pool_map_begin(d->pool, m->function->pooled, &task, &run, err);
+    if (rc == 0) {
+        d->progress.calls += m->in.count;
+        while (deja_map_run_done(run) < m->in.count)
+            context_turn(d, INT64_MAX);
+        take_items(m, run);
+        deja_map_run_free(run);
+    }
+    context_leave(d);
+    return rc;
+}
+
+/* In this thread, without the lock. */
+static int map_here(mapping *m)
+{
+    deja_progress *p = &m->function->d->progress;
+    for (size_t i = 0; i < m->in.count; i++) {
+        deja_task_outcome o;
+        if (m->stopped) {
+            cancel_rest(m, i);
+            return 0;
+        }
+        deja_pool_call_here(m->function->pooled, row_of(m, 0, i), m->in.width, &o);
+        pthread_mutex_lock(&m->function->d->lock);
+        p->calls++;
+        p->done++;
+        p->failed += o.code < 0;
+        pthread_mutex_unlock(&m->function->d->lock);
+        put(m, i, answer_of_outcome(&o));
+        deja_product_done(&o.product);
+        deja_free(o.text);
+    }
+    return 0;
+}
+
+/* ---- the calls ---- */
+
+/* Numbers into the caller's array; what is none is a failure of its item. */
+static void put_into(mapping *m)
+{
+    for (size_t i = 0; m->options.into && i < m->in.count; i++) {
+        deja_error err;
+        const deja_value *v = deja_results_at(m->results, i);
+        if (v && rows_put(m->options.into, i, v, &err) < 0)
+            put_error(m, i, &err);
+    }
+}
+
+/* What is passed becomes read-only; results cannot go there. */
+static int freeze_and_check(mapping *m, deja_error *err)
+{
+    const deja_fn *f = m->function;
+    int rc = freeze_all(m, err);
+    if (rc == 0 && m->options.into && shared_is_frozen(f->d, m->options.into))
+        rc = deja_fail(err, DEJA_EINVAL,
+                       "map '%s': `into` is read-only since a call got it: deja_array_edit gives a copy",
+                       f->name);
+    return rc;
+}
+
+static int run(mapping *m, deja_error *err)
+{
+    const deja_fn *f = m->function;
+    int frozen = freeze_and_check(m, err);
+    if (m->in.count == 0 || frozen < 0)
+        return frozen;
+    if (!function_is_cached(f) && f->options.backend != DEJA_INLINE)
+        return map_by_pool(m, err);
+    int rc = function_is_cached(f) ? map_cached(m, err) : map_here(m);
+    if (rc == 0)
+        put_into(m);
+    return rc;
+}
+
+static int check_into(const deja_fn *f, const deja_array *into, size_t count, deja_error *err)
+{
+    if (!into)
+        return 0;
+    int is_number = into->dtype >= DEJA_BOOL && into->dtype <= DEJA_F64;
+    if (into->ndim == 1 && into->shape && into->shape[0] == (int64_t)count && is_number && into->data &&
+        deja_array_is_plain(into))
+        return 0;
+    return deja_fail(err, DEJA_EINVAL,
+                     "map '%s': `into` is one axis of %zu numbers (bool, i64, u64 or f64) without gaps",
+                     f->name, count);
+}
+
+static int check_columns(const deja_fn *f, const rows *in, deja_error *err)
+{
+    int rc = 0;
+    for (size_t c = 0; rc == 0 && in->columns && c < in->width; c++) {
+        const deja_column *column = &in->columns[c];
+        const deja_value v = column->split ? deja_of_array(column->split) : column->same;
+        rc = deja_value_check(&v, err);
+        if (rc < 0)
+            deja_fail_in(err, "map '%s': column %zu", f->name, c + 1);
+    }
+    return rc;
+}
+
+static mapping *prepare(deja_fn *f, const rows *in, const deja_map_options *given, deja_error *err)
+{
+    deja_map_options o = {0};
+    if (context_options(&o, sizeof o, given, "DEJA_MAP_OPTIONS", err) < 0 || check_columns(f, in, err) < 0 ||
+        check_into(f, o.into, in->count, err) < 0)
+        return NULL;
+    mapping *m = deja_calloc(1, sizeof *m);
+    if (m) {
+        m->function = f;
+        m->in = *in;
+        m->options = o;
+        m->results = results_new(in->count);
+        m->values = in->rows ? NULL : deja_calloc(FLIGHT_GROUP * in->width, sizeof *m->values);
+        m->views = in->rows ? NULL : deja_calloc(FLIGHT_GROUP * in->width, sizeof *m->views);
+    }
+    if (!m || !m->results || (!in->rows && (!m->values || !m->views)))
+        deja_fail(err, DEJA_ENOMEM, "map '%s': out of memory", f->name);
+    return m;
+}
+
+static deja_results *map(deja_fn *f, const rows *in, const deja_map_options *options, deja_error *err)
+{
+    deja_results *r = NULL;
+    mapping *m = prepare(f, in, options, err);
+    if (!m)
+        return NULL;
+    if (m->results && (in->rows || (m->values && m->views)) && run(m, err) == 0)
+        r = deja_take(m->results);
+    deja_results_free(m->results);
+    for (size_t k = 0; k < FLIGHT_GROUP; k++)
+        call_key_done(&m->requests[k].key);
+    deja_free(m->values);
+    deja_free(m->views);
+    deja_free(m);
+    return r;
+}
+
+deja_results *deja_map(deja_fn *f, const deja_value *values, size_t count, size_t columns,
+                       const deja_map_options *options, deja_error *err)
+{
+    static const deja_value none;
+    if (!f)
+        return NULL;
+    if (!values && count * columns > 0) {
+        deja_fail(err, DEJA_EINVAL, "map '%s': no rows", f->name);
+        return NULL;
+    }
+    return map(f, &(rows){.rows = values ? values : &none, .width = columns, .count = count}, options, err);
+}
+
+/* Items of the split columns. */
+static int count_items(const deja_fn *f, const deja_column *columns, size_t n, size_t *ret, deja_error *err)
+{
+    int64_t count = -1;
+    for (size_t c = 0; c < n; c++) {
+        const deja_array *a = columns[c].split;
+        if (!a)
+            continue;
+        if (a->ndim == 0)
+            return deja_fail(err, DEJA_EINVAL, "map '%s': column %zu has no axis to be split along", f->name,
+                             c + 1);
+        if (count >= 0 && a->shape[0] != count)
+            return deja_fail(err, DEJA_EINVAL, "map '%s': column %zu has %lld items, an earlier one %lld",
+                             f->name, c + 1, (long long)a->shape[0], (long long)count);
+        count = a->shape[0];
+    }
+    if (count < 0)
+        return deja_fail(err, DEJA_EINVAL, "map '%s': no column is an array to be split", f->name);
+    *ret = (size_t)count;
+    return 0;
+}
+
+deja_results *deja_map_columns(deja_fn *f, const deja_column *columns, size_t count,
+                               const deja_map_options *options, deja_error *err)
+{
+    size_t items = 0;
+    if (!f || count_items(f, columns, count, &items, err) < 0)
+        return NULL;
+    return map(f, &(rows){.columns = columns, .width = count, .count = items}, options, err);
+}

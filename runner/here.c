@@ -1,0 +1,31 @@
+/*
+ * One call of a function in the calling thread, outside of the queues of a pool.
+ */
+#include "backend.h"
+#include "invoke.h"
+#include "product.h"
+
+#include <deja/clock.h>
+#include <string.h>
+#include <time.h>
+
+static int64_t thread_cpu_ns(void)
+{
+    struct timespec t;
+    return clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) < 0 ? -1 : (int64_t)t.tv_sec * DEJA_S_NS + t.tv_nsec;
+}
+
+void deja_pool_call_here(deja_pool_function *f, const deja_value *args, size_t n, deja_task_outcome *ret)
+{
+    deja_sink sink;
+    deja_error err;
+    int64_t began = deja_monotonic_ns(NULL), cpu = thread_cpu_ns();
+    *ret = (deja_task_outcome){.product.fd = -1, .out_fd = -1, .err_fd = -1};
+    sink_init(&sink, pool_options(f->pool)->stage_folder);
+    ret->code = invoke(f->options.function, f->options.name, args, n, &sink, &ret->product, &err);
+    sink_done(&sink);
+    ret->wall_ns = deja_monotonic_ns(NULL) - began;
+    ret->cpu_ns = cpu < 0 ? -1 : thread_cpu_ns() - cpu;
+    if (ret->code < 0)
+        ret->text = deja_strdup(err.text);
+}

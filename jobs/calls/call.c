@@ -119,6 +119,8 @@ static int enter_with_key(deja_fn *f, const deja_value *args, size_t n, call_key
         return DEJA_EINVAL;
     if (!function_is_cached(f))
         return 0;
+    if (n > 0 && !args)
+        return deja_fail(err, DEJA_EINVAL, "'%s': %zu arguments, but none given", f->name, n);
     int rc = function_key(f, args, n, key, err);
     if (rc == 0)
         rc = context_enter(f->d, err);

@@ -135,14 +135,17 @@ int64_t context_end_ns(int64_t timeout_ms)
 }
 
 /* Nothing of the cache is under way: the pool's own word is the quickest to wait on. */
-static void sleep_for_all(deja *d, uint32_t seen, int64_t end_ns)
+static void sleep_for_all(deja *d, uint32_t seen, int64_t end_ns, int tells)
 {
     int64_t aside = flight_next_ns(d);
     int64_t ms = ms_until(end_ns < aside ? end_ns : aside);
     int cache_fd = d->steps > 0 ? deja_cache_fd(d->cache) : -1;
     int pool_fd = cache_fd >= 0 ? deja_pool_fd(d->pool, NULL) : -1;
     d->sleeping = 1;
-    leave_and_tell(d);
+    if (tells)
+        leave_and_tell(d);
+    else
+        pthread_mutex_unlock(&d->lock);
     if (pool_fd < 0) {
         deja_pool_wait(d->pool, seen, cache_fd >= 0 && ms > 1 ? 1 : ms);
     } else {
@@ -157,7 +160,8 @@ static void sleep_for_all(deja *d, uint32_t seen, int64_t end_ns)
 static void wait_for_others(deja *d, int64_t end_ns)
 {
     struct timespec until;
-    int64_t ns = deja_monotonic_ns(NULL) + ms_until(end_ns) * DEJA_MS_NS;
+    int64_t aside = flight_next_ns(d);
+    int64_t ns = deja_monotonic_ns(NULL) + ms_until(end_ns < aside ? end_ns : aside) * DEJA_MS_NS;
     until.tv_sec = ns / DEJA_S_NS;
     until.tv_nsec = ns % DEJA_S_NS;
     pthread_cond_timedwait(&d->changed, &d->lock, &until);
@@ -174,7 +178,7 @@ int context_turn(deja *d, int64_t end_ns)
         wait_for_others(d, end_ns);
         return 1;
     }
-    sleep_for_all(d, seen, end_ns);
+    sleep_for_all(d, seen, end_ns, 1);
     context_collect(d);
     return 1;
 }
@@ -183,6 +187,51 @@ void context_began(deja *d)
 {
     d->steps++;
     context_wake(d);
+}
+
+/* ---- the keeper ---- */
+
+/*
+ * Results go into the cache, and claims back, while nobody calls: a thread that takes its turn as long as
+ * there are some. It runs no callbacks and no functions.
+ */
+static void *keep(void *context)
+{
+    deja *d = context;
+    pthread_mutex_lock(&d->lock);
+    while (!d->closing) {
+        uint32_t seen = deja_pool_seen(d->pool);
+        int any = collect_steps(d);
+        any |= collect_outcomes(d);
+        if (any)
+            pthread_cond_broadcast(&d->changed);
+        else if (!d->storing.first || d->sleeping)
+            pthread_cond_wait(&d->changed, &d->lock);
+        else
+            sleep_for_all(d, seen, INT64_MAX, 0);
+    }
+    pthread_mutex_unlock(&d->lock);
+    return NULL;
+}
+
+void context_keep(deja *d)
+{
+    if (d->has_keeper)
+        return;
+    d->has_keeper =
+        pthread_create(&d->keeper, NULL, keep, d) == 0; /* without it whoever calls next goes on */
+}
+
+static void end_keeper(deja *d)
+{
+    if (!d->has_keeper)
+        return;
+    d->closing = 1;
+    pthread_cond_broadcast(&d->changed);
+    context_wake(d);
+    pthread_mutex_unlock(&d->lock);
+    pthread_join(d->keeper, NULL);
+    pthread_mutex_lock(&d->lock);
 }
 
 void context_wake(deja *d)
@@ -355,6 +404,7 @@ void deja_close(deja *d)
     pthread_mutex_lock(&d->lock);
     if (d->pool)
         settle(d);
+    end_keeper(d);
     stream_free_all(d);
     future_free_all(d);
     memo_free_all(d);

@@ -53,8 +53,10 @@ struct deja {
     future_list waiting, finished;
     size_t steps;         /* of the cache, under way */
     deja_buffer warnings; /* not told yet, each with its NUL */
-    int sleeping;         /* a thread sleeps for all */
-    deja_error not_kept;  /* of the first result that could not be kept since deja_sync */
+    pthread_t keeper;     /* moves results into the cache while nobody calls */
+    int has_keeper, closing;
+    int sleeping;        /* a thread sleeps for all */
+    deja_error not_kept; /* of the first result that could not be kept since deja_sync */
     uint64_t submitted;
     deja_progress progress;
     deja_memo *memos;
@@ -77,6 +79,9 @@ void context_began(deja *d);
 
 /* Under the lock: does what is due. 1: something happened. */
 int context_collect(deja *d);
+
+/* Under the lock: a result is on its way into the cache, and somebody must see to it. */
+void context_keep(deja *d);
 
 /* Under the lock: a thread that sleeps looks again. */
 void context_wake(deja *d);

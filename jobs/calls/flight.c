@@ -41,8 +41,9 @@ struct flight {
     uint64_t serial;    /* STORING: the how manieth */
     flight_state state;
     uint8_t keyed, forced, claimed;
-    uint8_t dying;  /* canceled: whoever wants the same later starts anew */
-    uint8_t nested; /* HERE: wanted by a function that runs here */
+    uint8_t dying;    /* canceled: whoever wants the same later starts anew */
+    pthread_t runner; /* RUNNING, inline: the thread */
+    uint8_t nested;   /* HERE: wanted by a function that runs here */
 };
 
 /* ---- lists and table ---- */
@@ -246,6 +247,7 @@ static void store(flight *f, answer a, int64_t cpu_ns)
     f->state = STORING;
     f->serial = ++f->d->stored;
     list_add(&f->d->storing, f);
+    context_keep(f->d);
     if (k) {
         *k = (keeping){.waiter.finished = step_finished, .flight = f, .answer = a};
         fill_result(k, cpu_ns);
@@ -344,6 +346,13 @@ static void join(flight *f, deja_future *future)
 {
     if (f->state == STORING) {
         future_answer(future, answer_share(&f->keeping->answer));
+        return;
+    }
+    if (f->state == RUNNING && f->function->options.backend == DEJA_INLINE &&
+        pthread_equal(f->runner, pthread_self())) {
+        deja_error err;
+        deja_fail(&err, DEJA_EBUSY, "'%s' waits for its own result", f->function->name);
+        future_answer(future, answer_of_error(&err));
         return;
     }
     future->flight = f;
@@ -564,6 +573,7 @@ int flight_run_here(deja *d)
     running_here here = {.thread = pthread_self(), .next = d->running_here};
     list_remove(&d->here, f);
     f->state = RUNNING;
+    f->runner = here.thread;
     d->progress.running++;
     d->running_here = &here;
     pthread_mutex_unlock(&d->lock);

@@ -274,11 +274,23 @@ static int give_to_pool(deja_fn *f, deja_error *err)
                                     .max_running = o->max_running,
                                     .per_second = o->per_second};
     int rc = deja_pool_define(f->d->pool, &p, &f->pooled, err);
-    if (rc == 0 && o->strict) {
+    if (rc == 0) {
         f->build_len = sizeof f->build;
-        rc = deja_pool_build_of(f->function, f->build, &f->build_len, err);
+        int known = deja_pool_build_of(f->function, f->build, &f->build_len, o->strict ? err : NULL);
+        rc = o->strict ? known : 0;
+        f->build_len = known < 0 ? 0 : f->build_len;
     }
     return rc < 0 ? deja_fail_in(err, "define '%s'", f->name) : 0;
+}
+
+/* The library that it was in is another one now, at the same address. */
+static int is_replaced(const deja_fn *f)
+{
+    unsigned char build[sizeof f->build];
+    size_t len = sizeof build;
+    if (deja_pool_build_of(f->function, build, &len, NULL) < 0)
+        len = 0;
+    return len != f->build_len || memcmp(build, f->build, len) != 0;
 }
 
 static deja_fn *define(deja *d, const char *name, const char *version, deja_job_fn function,
@@ -290,10 +302,12 @@ static deja_fn *define(deja *d, const char *name, const char *version, deja_job_
         return NULL;
     }
     deja_fn *before = find(d, f->scope, name, version);
-    if (before) {
+    if (before && before->function == function && !is_replaced(before)) {
         free_function(f);
-        if (before->function == function)
-            return before;
+        return before;
+    }
+    if (before && before->function != function) {
+        free_function(f);
         deja_fail(
             err, DEJA_EEXIST,
             "define '%s': another function has this name and version: give it another name, version or scope",

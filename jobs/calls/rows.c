@@ -80,7 +80,11 @@ static int put_f64(double *to, const deja_value *v)
 {
     if (v->kind != DEJA_F64 && v->kind != DEJA_I64 && v->kind != DEJA_U64 && v->kind != DEJA_BOOL)
         return -1;
-    *to = v->kind == DEJA_F64 ? v->f64 : v->kind == DEJA_U64 ? (double)v->u64 : (double)v->i64;
+    double x = v->kind == DEJA_F64 ? v->f64 : v->kind == DEJA_U64 ? (double)v->u64 : (double)v->i64;
+    const double most = 9007199254740992.0; /* 2^53: up to here every whole number is a double */
+    if (v->kind != DEJA_F64 && (x > most || x < -most))
+        return -1;
+    *to = x;
     return 0;
 }
 

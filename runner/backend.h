@@ -99,6 +99,7 @@ struct deja_map_run {
     uint64_t (*done)(deja_map_run *r);
     int (*item)(deja_map_run *r, uint64_t i, deja_product *ret_product, const char **ret_text);
     int64_t (*wall_ns)(const deja_map_run *r, uint64_t i);
+    uint64_t (*times)(const deja_map_run *r, uint16_t *ret); /* NULL: item by item */
     void (*stop)(deja_map_run *r);
     void (*free)(deja_map_run *r);
 };

@@ -1,6 +1,7 @@
 /*
  * The calls of deja/pool.h.
  */
+#include "map_block.h"
 #include "pool_state.h"
 
 #include <deja/clock.h>
@@ -403,6 +404,27 @@ int deja_map_run_item(deja_map_run *r, uint64_t i, deja_product *ret_product, co
 int64_t deja_map_run_wall_ns(const deja_map_run *r, uint64_t i)
 {
     return r->wall_ns(r, i);
+}
+
+static uint64_t times_of(deja_map_run *r, uint16_t *ret)
+{
+    uint64_t failed = 0, count = r->done(r);
+    for (uint64_t i = 0; i < count; i++) {
+        int code = r->item(r, i, NULL, NULL);
+        ret[i] = code ? 0 : map_mark_of(r->wall_ns(r, i));
+        failed += code != 0;
+    }
+    return failed;
+}
+
+uint64_t deja_map_run_times(deja_map_run *r, uint16_t *ret)
+{
+    return r->times ? r->times(r, ret) : times_of(r, ret);
+}
+
+int64_t deja_map_time_ns(uint16_t time)
+{
+    return time ? map_mark_ns(time) : 0;
 }
 
 void deja_map_run_stop(deja_map_run *r)

@@ -451,6 +451,7 @@ int process_map_begin(backend *b, deja_pool_function *f, const deja_map_task *m,
                              .done = done,
                              .item = process_map_item,
                              .wall_ns = process_map_wall_ns,
+                             .times = process_map_times,
                              .stop = stop,
                              .free = free_run};
     r->process = p;

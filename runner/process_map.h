@@ -62,6 +62,7 @@ struct map_run {
 
 int process_map_item(deja_map_run *r, uint64_t i, deja_product *ret_product, const char **ret_text);
 int64_t process_map_wall_ns(const deja_map_run *r, uint64_t i);
+uint64_t process_map_times(const deja_map_run *r, uint16_t *ret);
 void process_map_items_done(map_run *r);
 
 #endif

@@ -173,6 +173,19 @@ int64_t process_map_wall_ns(const deja_map_run *run, uint64_t i)
     return i < r->m.count ? map_mark_ns(r->block->mark[i]) : 0;
 }
 
+uint64_t process_map_times(const deja_map_run *run, uint16_t *ret)
+{
+    const map_run *r = (const map_run *)run;
+    const uint16_t *mark = r->block->mark;
+    uint64_t ended = 0;
+    for (uint64_t i = 0; i < r->m.count; i++) {
+        uint16_t well = mark[i] >= map_marks;
+        ret[i] = well ? mark[i] : 0;
+        ended += well;
+    }
+    return r->m.count - ended;
+}
+
 /* ---- what comes by descriptor ---- */
 
 static int keep_stream(map_run *r, uint32_t number, int fd)

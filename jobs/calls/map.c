@@ -223,20 +223,30 @@ static int freeze_all(mapping *m, deja_error *err)
     return m->in.rows ? shared_freeze(d, m->in.rows, m->in.count * m->in.width, err) : rc;
 }
 
+static void take_item(mapping *m, deja_map_run *run, size_t i)
+{
+    deja_task_outcome o = {.product.fd = -1};
+    const char *text = NULL;
+    o.code = deja_map_run_item(run, i, m->options.into ? NULL : &o.product, &text);
+    o.wall_ns = deja_map_run_wall_ns(run, i);
+    o.text = o.code < 0 && text ? deja_strdup(text) : NULL;
+    m->function->d->progress.failed += o.code < 0;
+    put(m, i, answer_of_outcome(&o));
+    deja_product_done(&o.product);
+}
+
+/* Of results that lie in `into` only failures are looked at: a million answers would take as long as the map.
+ */
 static void take_items(mapping *m, deja_map_run *run)
 {
-    deja_progress *p = &m->function->d->progress;
-    for (size_t i = 0; i < m->in.count; i++) {
-        deja_task_outcome o = {.product.fd = -1};
-        const char *text = NULL;
-        o.code = deja_map_run_item(run, i, m->options.into ? NULL : &o.product, &text);
-        o.wall_ns = deja_map_run_wall_ns(run, i);
-        o.text = o.code < 0 && text ? deja_strdup(text) : NULL;
-        p->failed += o.code < 0;
-        put(m, i, answer_of_outcome(&o));
-        deja_product_done(&o.product);
-    }
-    p->done += m->in.count;
+    uint16_t *times = results_times(m->results);
+    uint64_t left = times ? deja_map_run_times(run, times) : m->in.count;
+    for (size_t i = 0; i < m->in.count && left; i++)
+        if (!times || !times[i]) {
+            take_item(m, run, i);
+            left--;
+        }
+    m->function->d->progress.done += m->in.count;
 }
 
 static int map_by_pool(mapping *m, deja_error *err)
@@ -301,6 +311,12 @@ static void put_into(mapping *m)
     }
 }
 
+/* All of it is the pool's. */
+static int is_for_pool(const deja_fn *f)
+{
+    return !function_is_cached(f) && f->options.backend != DEJA_INLINE;
+}
+
 /* What is passed becomes read-only; results cannot go there. */
 static int freeze_and_check(mapping *m, deja_error *err)
 {
@@ -319,7 +335,7 @@ static int run(mapping *m, deja_error *err)
     int frozen = freeze_and_check(m, err);
     if (m->in.count == 0 || frozen < 0)
         return frozen;
-    if (!function_is_cached(f) && f->options.backend != DEJA_INLINE)
+    if (is_for_pool(f))
         return map_by_pool(m, err);
     int rc = function_is_cached(f) ? map_cached(m, err) : map_here(m);
     if (rc == 0)
@@ -364,7 +380,8 @@ static mapping *prepare(deja_fn *f, const rows *in, const deja_map_options *give
         m->function = f;
         m->in = *in;
         m->options = o;
-        m->results = results_new(in->count);
+        m->results =
+            m->options.into && is_for_pool(f) ? results_new_elsewhere(in->count) : results_new(in->count);
         m->values = in->rows ? NULL : deja_calloc(FLIGHT_GROUP * in->width, sizeof *m->values);
         m->views = in->rows ? NULL : deja_calloc(FLIGHT_GROUP * in->width, sizeof *m->views);
     }

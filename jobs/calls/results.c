@@ -12,9 +12,19 @@ typedef struct item {
 
 struct deja_results {
     size_t count;
-    deja_value *values;
-    item *items;
+    deja_value *values; /* NULL with `times`, as long as nothing was put */
+    item *items;        /* the same */
+    uint16_t *times;    /* results lie in an array of the caller's; NULL: they do not */
 };
+
+static int make_items(deja_results *r)
+{
+    if (!r->values)
+        r->values = deja_calloc(r->count, sizeof *r->values);
+    if (!r->items)
+        r->items = deja_calloc(r->count, sizeof *r->items);
+    return r->values && r->items;
+}
 
 deja_results *results_new(size_t count)
 {
@@ -22,16 +32,36 @@ deja_results *results_new(size_t count)
     if (!r)
         return NULL;
     r->count = count;
-    r->values = deja_calloc(count, sizeof *r->values);
-    r->items = deja_calloc(count, sizeof *r->items);
-    if (r->values && r->items)
+    if (make_items(r))
         return r;
     deja_results_free(r);
     return NULL;
 }
 
+deja_results *results_new_elsewhere(size_t count)
+{
+    deja_results *r = deja_calloc(1, sizeof *r);
+    if (!r)
+        return NULL;
+    r->count = count;
+    r->times = deja_realloc_array(NULL, count ? count : 1, sizeof *r->times); /* every one is written */
+    if (r->times)
+        return r;
+    deja_free(r);
+    return NULL;
+}
+
+uint16_t *results_times(deja_results *r)
+{
+    return r->times;
+}
+
 void results_put(deja_results *r, size_t i, answer a)
 {
+    if (!make_items(r)) { /* it stays failed, without its reason */
+        answer_done(&a);
+        return;
+    }
     r->values[i] = a.value;
     r->items[i] =
         (item){.in = a.in, .text = a.text, .wall_ns = a.wall_ns, .code = a.code, .was_cached = a.was_cached};
@@ -63,7 +93,10 @@ size_t deja_results_count(const deja_results *r)
 
 const deja_value *deja_results_at(const deja_results *r, size_t i)
 {
-    return r && i < r->count && r->items[i].code == 0 ? &r->values[i] : NULL;
+    static const deja_value elsewhere; /* null */
+    if (deja_results_code(r, i) != 0)
+        return NULL;
+    return r->values ? &r->values[i] : &elsewhere;
 }
 
 const char *deja_results_error(const deja_results *r, size_t i)
@@ -71,22 +104,28 @@ const char *deja_results_error(const deja_results *r, size_t i)
     int code = deja_results_code(r, i);
     if (code == 0)
         return NULL;
-    return r && i < r->count && r->items[i].text ? r->items[i].text : deja_error_meaning(code);
+    return r && i < r->count && r->items && r->items[i].text ? r->items[i].text : deja_error_meaning(code);
 }
 
 int deja_results_code(const deja_results *r, size_t i)
 {
-    return r && i < r->count ? r->items[i].code : DEJA_EINVAL;
+    if (!r || i >= r->count)
+        return DEJA_EINVAL;
+    if (r->times && r->times[i])
+        return 0;
+    return r->items ? r->items[i].code : DEJA_ENOMEM;
 }
 
 int deja_results_was_cached(const deja_results *r, size_t i)
 {
-    return r && i < r->count && r->items[i].was_cached;
+    return r && i < r->count && r->items && r->items[i].was_cached;
 }
 
 int64_t deja_results_wall_ns(const deja_results *r, size_t i)
 {
-    return r && i < r->count ? r->items[i].wall_ns : 0;
+    if (!r || i >= r->count)
+        return 0;
+    return r->times && r->times[i] ? deja_map_time_ns(r->times[i]) : r->items ? r->items[i].wall_ns : 0;
 }
 
 void deja_results_free(deja_results *r)
@@ -99,5 +138,6 @@ void deja_results_free(deja_results *r)
     }
     deja_free(r->values);
     deja_free(r->items);
+    deja_free(r->times);
     deja_free(r);
 }

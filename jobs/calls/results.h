@@ -9,6 +9,13 @@
 /* `count` items without an answer yet. NULL: out of memory. */
 deja_results *results_new(size_t count);
 
+/*
+ * The same for results that lie in an array of the caller's: their values are null. Whether item i failed (0)
+ * and how long it took is for deja_map_run_times to be written to results_times(); failures are put.
+ */
+deja_results *results_new_elsewhere(size_t count);
+uint16_t *results_times(deja_results *r);
+
 /* Item i has this answer, which is taken. */
 void results_put(deja_results *r, size_t i, answer a);
 

@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MOST_COMMANDS = 8, MOST_ROUNDS = 1001 };
+enum { MOST_COMMANDS = 16, MOST_ROUNDS = 1001 };
 
 typedef struct command {
     char **argv;
@@ -113,7 +113,7 @@ static int split(measure *m, char **words)
         while (*words && strcmp(*words, ":::"))
             words++;
         if (*words)
-            *words++ = NULL;
+            *words++ = NULL; /* the last may end in `:::`, too */
         if (!m->commands[m->count - 1].argv[0])
             return -1;
     }

@@ -6,9 +6,12 @@ build=$1
 here=$(cd "$(dirname "$0")" && pwd)
 lines=$(mktemp "${TMPDIR:-/tmp}/bench-smoke.XXXXXX")
 trap 'rm -f "$lines"' EXIT
-"$here/run" --build "$build" --rounds 1 --scale 1000 true-uncached true-stored noop-10k noop-linear exec-hit startup \
-    million-hits hash-again >"$lines"
-for name in true-uncached true-stored noop-10k noop-linear exec-hit startup million-hits hash-again; do
+jobs="true-uncached true-stored noop-10k noop-linear exec-hit startup million-hits hash-again"
+calls="map-f64 map-f64-pool submit-next latency latency-pool respawn async-waits async-waits-memory memo-hit memo-hit-map
+    memo-miss-map memo-hit-array shared-array shared-array-memory array-result array-result-readable"
+# shellcheck disable=SC2086 # names are words
+"$here/run" --build "$build" --rounds 1 --scale 1000 $jobs $calls io cpu >"$lines"
+for name in $jobs $calls io-process io-async cpu-thread cpu-inline; do
     grep -q "^{\"name\":\"$name\",\"value\":[^ ]*,\"unit\":[^ ]*,\"reference\":[^ ]*,\"ratio\":.*}$" "$lines" || {
         echo "no line of $name:"
         cat "$lines"

@@ -185,6 +185,11 @@ DEJA_API int deja_map_run_item(deja_map_run *r, uint64_t i, deja_product *ret_pr
 /* Wall time of item i in ns (within a chunk of very short items: their mean). */
 DEJA_API int64_t deja_map_run_wall_ns(const deja_map_run *r, uint64_t i);
 
+/* After the end, of all items in one pass: ret[i] is 0 where item i failed, else how long it took, for
+ * deja_map_time_ns. Returns how many failed. */
+DEJA_API uint64_t deja_map_run_times(deja_map_run *r, uint16_t *ret);
+DEJA_API int64_t deja_map_time_ns(uint16_t time);
+
 /* Begins no more items. */
 DEJA_API void deja_map_run_stop(deja_map_run *r);
 

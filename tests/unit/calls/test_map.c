@@ -154,6 +154,47 @@ static void test_map__splits_columns_into_an_array(void **state)
         }
 }
 
+/* What fails does so alone, and all have taken their time, where results are no answers of their own. */
+static void test_map__fails_item_by_item_into_an_array(void **state)
+{
+    (void)state;
+    enum { count = 100 };
+    static int64_t x[count], y[count];
+    const int64_t shape[1] = {count};
+    for (int i = 0; i < count; i++)
+        x[i] = i;
+    for (size_t b = 0; b < BACKENDS; b++) {
+        deja_error err;
+        deja *d = open_with(DEJA_NO_CACHE);
+        deja_fn *f = define_on(d, backends[b], "fail_on_13", fail_on_13);
+        deja_array in = {.data = x, .dtype = DEJA_I64, .ndim = 1, .shape = shape};
+        deja_array into = {.data = y, .dtype = DEJA_I64, .ndim = 1, .shape = shape};
+        const deja_column column = {.split = &in};
+        memset(y, 0, sizeof y);
+        deja_results *r = deja_map_columns(f, &column, 1, DEJA_MAP_OPTIONS(.into = &into), &err);
+        if (!r)
+            fail_msg("%s", err.text);
+        for (size_t i = 0; i < count; i++) {
+            assert_int_equal(deja_results_code(r, i), i == 13 ? DEJA_EINVAL : 0);
+            assert_int_equal(deja_results_at(r, i) == NULL, i == 13);
+            assert_int_equal(y[i], i == 13 ? 0 : (int64_t)i);
+            assert_int_equal(deja_results_error(r, i) == NULL, i != 13);
+            assert_int_equal(deja_results_was_cached(r, i), 0);
+            assert_true(i == 13 || deja_results_wall_ns(r, i) > 0);
+        }
+        assert_non_null(strstr(deja_results_error(r, 13), "item 13"));
+        assert_non_null(strstr(deja_results_error(r, 13), "13 is bad luck"));
+        assert_null(deja_results_at(r, count));
+        deja_progress p = {.size = sizeof p};
+        deja_progress_get(d, &p);
+        assert_int_equal(p.calls, count);
+        assert_int_equal(p.done, count);
+        assert_int_equal(p.failed, backends[b] == DEJA_INLINE ? p.failed : 1);
+        deja_results_free(r);
+        deja_close(d);
+    }
+}
+
 static int sum_row(const deja_value *arg, size_t n, deja_out *out, deja_error *err)
 {
     double sum = 0;
@@ -230,9 +271,13 @@ int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
     const struct CMUnitTest tests[] = {
-        CASE(test_map__is_in_order_on_every_backend), CASE(test_map__answers_hits_and_computes_misses),
-        CASE(test_map__fails_item_by_item),           CASE(test_map__splits_columns_into_an_array),
-        CASE(test_map__splits_rows_of_a_matrix),      CASE(test_map__refuses_what_does_not_fit),
+        CASE(test_map__is_in_order_on_every_backend),
+        CASE(test_map__answers_hits_and_computes_misses),
+        CASE(test_map__fails_item_by_item),
+        CASE(test_map__splits_columns_into_an_array),
+        CASE(test_map__fails_item_by_item_into_an_array),
+        CASE(test_map__splits_rows_of_a_matrix),
+        CASE(test_map__refuses_what_does_not_fit),
         CASE(test_map__computes_equal_items_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

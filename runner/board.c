@@ -88,19 +88,40 @@ void boards_wake(boards *b, uint32_t count)
     }
 }
 
-/* Entries before the tail that nobody needs any more keep their place until the head has passed. */
-static void make_room(boards *b, uint64_t tail)
+static int is_live(const boards *b, uint64_t entry)
 {
-    for (;;) {
-        uint64_t head = atomic_load(&b->control->head);
-        if (tail - head < ring_entries)
-            return;
+    uint64_t word = atomic_load(&b->slots[(uint32_t)entry % slot_count].word);
+    return word == slot_word((uint32_t)(entry >> 32), 0, slot_ready);
+}
+
+static void append(boards *b, uint64_t tail, uint64_t note)
+{
+    atomic_store_explicit(&b->ring[tail % ring_entries], note, memory_order_release);
+    /* Sequentially consistent: a worker marks itself asleep before it looks at the tail for the last time. */
+    atomic_store(&b->control->tail, tail + 1);
+}
+
+/*
+ * Canceled tasks leave entries behind, and one that waits at the head keeps those behind it. So a full ring
+ * is gone round once: what lives moves from the head to the tail, in its order, the rest goes. As there are
+ * fewer slots than entries, room is left. A worker that takes one meanwhile leaves one entry more that nobody
+ * needs.
+ */
+static uint64_t make_room(boards *b, uint64_t tail)
+{
+    uint64_t end = tail, head = atomic_load(&b->control->head);
+    if (tail - head < ring_entries)
+        return tail;
+    while (head < end) {
         uint64_t entry = atomic_load(&b->ring[head % ring_entries]);
-        uint64_t word = atomic_load(&b->slots[(uint32_t)entry % slot_count].word);
-        if (word == slot_word((uint32_t)(entry >> 32), 0, slot_ready))
-            return; /* cannot be: there are more entries than slots */
-        atomic_compare_exchange_strong(&b->control->head, &head, head + 1);
+        int live = is_live(b, entry);
+        if (!atomic_compare_exchange_strong(&b->control->head, &head, head + 1))
+            continue;
+        head++;
+        if (live)
+            append(b, tail++, entry);
     }
+    return tail;
 }
 
 static uint32_t count_looking(const boards *b)
@@ -114,10 +135,7 @@ static uint32_t count_looking(const boards *b)
 void boards_push(boards *b, uint32_t generation, uint32_t number)
 {
     uint64_t tail = atomic_load_explicit(&b->control->tail, memory_order_relaxed);
-    make_room(b, tail);
-    atomic_store_explicit(&b->ring[tail % ring_entries], slot_note(generation, number), memory_order_release);
-    /* Sequentially consistent: a worker marks itself asleep before it looks at the tail for the last time. */
-    atomic_store(&b->control->tail, tail + 1);
+    append(b, make_room(b, tail), slot_note(generation, number));
     if (!count_looking(b))
         boards_wake(b, 1);
 }

@@ -54,14 +54,15 @@ static uint64_t carve(heap *h, uint64_t len, uint64_t align)
         uint64_t at = (e.at + align - 1) & ~(align - 1), end = e.at + e.len;
         if (at >= end || end - at < len)
             continue;
-        if (at > e.at && end - at > len && extent_insert(&h->open, i, (extent){e.at, at - e.at}) == 0)
-            h->open.item[i + 1] = (extent){at + len, end - at - len};
+        if (at > e.at && end - at > len &&
+            extent_insert(&h->open, i, (extent){.at = e.at, .len = at - e.at}) == 0)
+            h->open.item[i + 1] = (extent){.at = at + len, .len = end - at - len};
         else if (at > e.at && end - at > len)
             return UINT64_MAX;
         else if (at > e.at)
             h->open.item[i].len = at - e.at;
         else if (end - at > len)
-            h->open.item[i] = (extent){at + len, end - at - len};
+            h->open.item[i] = (extent){.at = at + len, .len = end - at - len};
         else
             extent_remove(&h->open, i);
         return at;
@@ -82,9 +83,10 @@ static void give_back(heap *h, uint64_t at, uint64_t len)
     } else if (left) {
         e[i - 1].len += len;
     } else if (right) {
-        e[i] = (extent){at, len + e[i].len};
+        e[i] = (extent){.at = at, .len = len + e[i].len};
     } else {
-        (void)extent_insert(&h->open, i, (extent){at, len}); /* out of memory: address space is lost */
+        (void)extent_insert(&h->open, i,
+                            (extent){.at = at, .len = len}); /* out of memory: address space is lost */
     }
 }
 
@@ -127,7 +129,7 @@ static void *large_alloc(heap *h, uint64_t len, deja_error *err)
     uint64_t at = take_pages(h, len, h->page, err);
     if (at == UINT64_MAX)
         return NULL;
-    if (extent_insert(&h->large, extent_at(&h->large, at), (extent){at, len}) < 0) {
+    if (extent_insert(&h->large, extent_at(&h->large, at), (extent){.at = at, .len = len}) < 0) {
         drop_pages(h, at, len);
         deja_fail(err, DEJA_ENOMEM, "note a block of shared memory");
         return NULL;
@@ -145,6 +147,15 @@ static void large_free(heap *h, uint64_t at)
     extent_remove(&h->large, i);
     h->used -= e.len;
     drop_pages(h, e.at, e.len);
+}
+
+/* The block that holds this byte; NULL: none, or a small one. */
+static extent *large_of(const heap *h, const void *data)
+{
+    uint64_t at = (uint64_t)((uintptr_t)data - (uintptr_t)h->base);
+    size_t i = extent_at(&h->large, at + 1);
+    extent *e = i > 0 ? &h->large.item[i - 1] : NULL;
+    return e && at - e->at < e->len ? e : NULL;
 }
 
 /* ---- small blocks ---- */
@@ -279,7 +290,7 @@ static int heap_make(heap *h, uint64_t bytes, deja_error *err)
     if (fcntl(h->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
         return deja_fail_errno(err, "seal the shared memory of the pool");
     h->slabs = deja_calloc(h->len / slab_bytes, sizeof(slab *));
-    if (!h->slabs || extent_insert(&h->open, 0, (extent){0, h->len}) < 0)
+    if (!h->slabs || extent_insert(&h->open, 0, (extent){.at = 0, .len = h->len}) < 0)
         return deja_fail(err, DEJA_ENOMEM, "open the shared memory of the pool");
     return 0;
 }
@@ -354,6 +365,19 @@ int heap_holds(const heap *h, const void *data, uint64_t len)
 {
     uint64_t at = (uint64_t)((uintptr_t)data - (uintptr_t)h->base);
     return (uintptr_t)data >= (uintptr_t)h->base && at < h->len && len <= h->len - at;
+}
+
+int heap_is_frozen(const heap *h, const void *data, uint64_t len)
+{
+    const extent *e = heap_holds(h, data, len) ? large_of(h, data) : NULL;
+    return e && e->frozen && len <= e->len - ((uint64_t)((const char *)data - h->base) - e->at);
+}
+
+void heap_note_frozen(heap *h, const void *data)
+{
+    extent *e = heap_holds(h, data, 1) ? large_of(h, data) : NULL;
+    if (e)
+        e->frozen = 1;
 }
 
 const void *heap_base(const heap *h)

@@ -29,6 +29,12 @@ void heap_free(heap *h, void *block); /* NULL is fine */
 
 /* 1: these bytes lie in the heap. */
 int heap_holds(const heap *h, const void *data, uint64_t len);
+
+/* 1: these bytes lie in an array that was frozen. */
+int heap_is_frozen(const heap *h, const void *data, uint64_t len);
+
+/* Notes that the block at `data` is frozen. */
+void heap_note_frozen(heap *h, const void *data);
 const void *heap_base(const heap *h);
 uint64_t heap_len(const heap *h);
 

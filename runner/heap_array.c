@@ -81,5 +81,6 @@ int heap_array_freeze(const deja_array *a, deja_error *err)
     if (mprotect(a->data, (len + page - 1) & ~(page - 1), PROT_READ) < 0)
         return deja_fail_errno(err, "freeze a shared array");
     s->frozen = 1;
+    heap_note_frozen(s->heap, a->data);
     return 0;
 }

@@ -12,6 +12,7 @@ enum { slab_classes = 36 }; /* 64 bytes to heap_small_most, four for each doubli
 
 typedef struct extent {
     uint64_t at, len; /* bytes from the begin of the heap */
+    int frozen;       /* a block that nobody writes to any more */
 } extent;
 
 typedef struct extent_list {

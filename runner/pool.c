@@ -380,6 +380,11 @@ int deja_pool_map_begin(deja_pool *p, deja_pool_function *f, const deja_map_task
         return fail_foreign(err);
     if (!m || m->size != sizeof *m)
         return deja_fail(err, DEJA_EINVAL, "'%s': a map needs its description", f->options.name);
+    if (m->into && deja_pool_array_is_frozen(p, m->into))
+        return deja_fail(err, DEJA_EINVAL,
+                         "'%s': 'into': the array is read-only since a call got it: deja_array_edit gives a "
+                         "copy",
+                         f->options.name);
     if (f->options.backend != DEJA_PROCESS && p->init_error.code) {
         if (err)
             *err = p->init_error;

@@ -33,6 +33,13 @@ int deja_pool_array_freeze(deja_pool *p, const deja_array *a, deja_error *err)
     return heap_array_freeze(a, err);
 }
 
+int deja_pool_array_is_frozen(const deja_pool *p, const deja_array *a)
+{
+    heap *h = heap_of(p);
+    uint64_t bytes = h ? deja_array_bytes(a) : UINT64_MAX;
+    return bytes != UINT64_MAX && deja_array_is_plain(a) && heap_is_frozen(h, a->data, bytes);
+}
+
 int deja_pool_array_is_shared(const deja_pool *p, const deja_array *a)
 {
     heap *h = heap_of(p);

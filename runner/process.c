@@ -4,6 +4,7 @@
  */
 #include "process.h"
 #include "product.h"
+#include "result_sink.h"
 #include "zygote.h"
 
 #include <deja/clock.h>
@@ -16,9 +17,10 @@
 #include <unistd.h>
 
 enum {
-    spin_ns = 20 * 1000, /* of a worker: a task that comes within it saves a futex pair */
-    look_ms = 100,       /* between looks whether the zygote lives, while tasks are under way */
-    close_ms = 5000,     /* beyond the grace */
+    spin_ns = 20 * 1000,         /* of a worker: a task that comes within it saves a futex pair */
+    look_ms = 100,               /* between looks whether the zygote lives, while tasks are under way */
+    close_ms = 5000,             /* beyond the grace */
+    kill_again_ns = 1000 * 1000, /* between looks whether a canceled task has begun */
 };
 
 /* ---- arguments ---- */
@@ -116,15 +118,28 @@ void process_release(process *p, uint32_t i)
     atomic_store(&p->shop.boards.slots[i].word, slot_word(d->generation, 0, slot_free));
     if (d->timed)
         atomic_fetch_sub(&p->shop.boards.control->timed, 1);
+    p->kills -= d->kill != 0;
     close_fd(&d->fd);
     close_fd(&d->out_fd);
     close_fd(&d->err_fd);
+    deja_product_done(&d->made);
     heap_free(p->shop.heap, d->args);
     *d = (side){.generation = d->generation, .fd = -1, .out_fd = -1, .err_fd = -1};
     p->free_slot[p->free_count++] = i;
 }
 
 /* ---- results ---- */
+
+/* Only as long as it is small: a large one is mapped when its length is known from the slot. */
+static void receive_result(side *d, const wire_message *m, int fd)
+{
+    close_fd(&d->fd);
+    if (fd < 0 || m->len >= sink_file_bytes || d->made.len) {
+        d->fd = fd;
+        return;
+    }
+    d->made_code = product_of_file(fd, m->len, &d->made, NULL);
+}
 
 static void dispatch(process *p, const wire_message *m, int fd)
 {
@@ -136,11 +151,12 @@ static void dispatch(process *p, const wire_message *m, int fd)
             process_map_received(d->run, m, fd);
             return;
         }
+        if (d->task && m->kind == wire_result) {
+            receive_result(d, m, fd);
+            return;
+        }
         if (d->task)
-            to = m->kind == wire_result ? &d->fd
-                 : m->kind == wire_out  ? &d->out_fd
-                 : m->kind == wire_err  ? &d->err_fd
-                                        : NULL;
+            to = m->kind == wire_out ? &d->out_fd : m->kind == wire_err ? &d->err_fd : NULL;
     }
     if (!to) {
         close_fd(&fd);
@@ -189,8 +205,15 @@ static int read_result(const slot *s, side *d, deja_product *ret, deja_error *er
         return deja_fail(err, s->code, "%.*s", (int)s->result_len, s->room);
     if (s->result != result_file)
         return deja_fail(err, DEJA_ECORRUPT, "a worker returned nonsense");
+    if (d->made.len && d->made.len == s->result_len) {
+        *ret = d->made;
+        d->made = (deja_product){.fd = -1};
+        return 0;
+    }
     int fd = d->fd;
     d->fd = -1;
+    if (d->made_code < 0)
+        return deja_fail(err, d->made_code, "take a result");
     if (fd < 0)
         return deja_fail(err, DEJA_ERESOURCE, "no descriptor was left for the result");
     return product_of_file(fd, s->result_len, ret, err);
@@ -288,6 +311,50 @@ static void hear(process *p)
     }
 }
 
+/* ---- tasks that are ended ---- */
+
+/* The turn is read before the note: while the turn is the same the note is. 1: its worker will not go on. */
+static int kill_running(process *p, uint32_t i)
+{
+    uint64_t word = atomic_load(&p->shop.boards.slots[i].word), birth = word >> 8 & 0xffffff;
+    for (uint32_t w = 0; (word & 0xff) == slot_taken && w < p->shop.boards.workers; w++) {
+        board *b = &p->shop.boards.board[w];
+        uint64_t turn = atomic_load(&b->turn);
+        if (turn >> 40 != birth || atomic_load(&b->current) != slot_note(p->side[i].generation, i) ||
+            !board_condemn(b, turn, turn_canceled))
+            continue;
+        zygote_say(&p->shop, zygote_look);
+        return 1;
+    }
+    return 0;
+}
+
+/* One that is between taking a task and beginning it cannot be condemned yet. */
+static void kill_later(process *p, uint32_t i)
+{
+    side *d = &p->side[i];
+    p->kills += !d->kill;
+    d->kill = 1;
+    pool_due(p->pool, deja_monotonic_ns(NULL) + kill_again_ns);
+}
+
+static void kill_wished(process *p)
+{
+    uint32_t left = p->kills;
+    for (uint32_t i = 0; left && i < slot_count; i++) {
+        side *d = &p->side[i];
+        if (!d->kill)
+            continue;
+        left--;
+        if (kill_running(p, i)) {
+            d->kill = 0;
+            p->kills--;
+        }
+    }
+    if (p->kills)
+        pool_due(p->pool, deja_monotonic_ns(NULL) + kill_again_ns);
+}
+
 /* What a dead worker told was told before its death was noted, so the deaths are counted first. */
 void process_collect(backend *b)
 {
@@ -297,6 +364,8 @@ void process_collect(backend *b)
     hear(p);
     if (deaths != atomic_load_explicit(&p->shop.boards.control->deaths_read, memory_order_relaxed))
         process_bury(p, deaths);
+    if (p->kills)
+        kill_wished(p);
     if (p->runs)
         process_map_pump(p);
 }
@@ -381,20 +450,6 @@ static int define(backend *b, deja_pool_function *f, deja_error *err)
     return 0;
 }
 
-/* The turn is read before the note: while the turn is the same the note is. */
-static void kill_running(process *p, const task *t)
-{
-    for (uint32_t w = 0; w < p->shop.boards.workers; w++) {
-        board *b = &p->shop.boards.board[w];
-        uint64_t turn = atomic_load(&b->turn);
-        if (atomic_load(&b->current) != slot_note(p->side[t->slot].generation, t->slot))
-            continue;
-        if (board_condemn(b, turn, turn_canceled))
-            zygote_say(&p->shop, zygote_look);
-        return;
-    }
-}
-
 static int cancel(backend *b, task *t, int kill)
 {
     process *p = (process *)b;
@@ -407,8 +462,8 @@ static int cancel(backend *b, task *t, int kill)
         process_release(p, t->slot);
         return 1;
     }
-    if (kill)
-        kill_running(p, t);
+    if (kill && !kill_running(p, t->slot))
+        kill_later(p, t->slot);
     return 0;
 }
 
@@ -424,7 +479,7 @@ static int64_t look(backend *b, int64_t now_ns)
     }
     int idle = p->free_count == slot_count && !p->runs;
     p->watched = !idle && !p->lost;
-    return !p->watched ? INT64_MAX : now_ns + look_ms * DEJA_MS_NS;
+    return !p->watched ? INT64_MAX : now_ns + (p->kills ? kill_again_ns : look_ms * DEJA_MS_NS);
 }
 
 static void free_all(process *p)
@@ -440,6 +495,7 @@ static void free_all(process *p)
         close_fd(&p->side[i].fd);
         close_fd(&p->side[i].out_fd);
         close_fd(&p->side[i].err_fd);
+        deja_product_done(&p->side[i].made);
     }
     deja_free(p->shop.program_ends);
     deja_free(p->side);
@@ -513,6 +569,11 @@ static int make_sockets(process *p, deja_error *err)
     return s->program < 0 ? deja_fail_errno(err, "watch this process") : 0;
 }
 
+static int is_fixed(const void *context, const void *data, uint64_t len)
+{
+    return heap_is_frozen(context, data, len);
+}
+
 static int open_parts(process *p, deja_error *err)
 {
     shop *s = &p->shop;
@@ -525,7 +586,10 @@ static int open_parts(process *p, deja_error *err)
         rc = make_sockets(p, err);
     if (rc < 0)
         return rc;
-    p->image_heap = (deja_image_heap){.base = heap_base(s->heap), .len = heap_len(s->heap)};
+    p->borrowed_heap = (deja_image_heap){.base = heap_base(s->heap), .len = heap_len(s->heap)};
+    p->image_heap = p->borrowed_heap;
+    p->image_heap.is_fixed = is_fixed;
+    p->image_heap.context = s->heap;
     rc = zygote_start(s, &p->zygote, err);
     for (uint32_t w = 0; w < s->boards.workers; w++)
         close_fd(&s->worker_ends[w]);

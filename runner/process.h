@@ -19,17 +19,22 @@ typedef struct side {
     map_run *run; /* ... or a share of a map; neither: free */
     void *args;   /* heap block */
     int timed;
+    int kill;               /* canceled, but its worker has not begun it: to be ended as soon as it has */
     int fd, out_fd, err_fd; /* that came from the worker; -1 */
+    deja_product made;      /* or the result itself, read as it came: few descriptors are held at once */
+    int made_code;          /* negative: why that failed */
 } side;
 
 typedef struct process {
     backend base;
     deja_pool *pool;
     shop shop;
-    deja_image_heap image_heap;
+    deja_image_heap image_heap;    /* for arguments of calls: frozen arrays go by reference */
+    deja_image_heap borrowed_heap; /* for those of maps: no array changes until the map is freed */
     side *side;
     uint32_t *free_slot; /* a stack: what was used last is in the caches */
     uint32_t free_count;
+    uint32_t kills;     /* slots with `kill` */
     uint32_t *heard;    /* by worker: of board.told */
     uint64_t *received; /* by worker: of board.sent */
     map_run *runs;      /* under way */

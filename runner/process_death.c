@@ -45,7 +45,7 @@ static void call_died(process *p, uint32_t i, const death *d)
     deja_error err;
     if (turn == turn_running || turn == turn_idle) {
         t->kills++;
-        if (t->kills <= o->retries && t->kills < kills_most) {
+        if (!p->side[i].kill && t->kills <= o->retries && t->kills < kills_most) {
             post_again(p, i);
             return;
         }

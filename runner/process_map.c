@@ -39,11 +39,11 @@ static int put_same(map_run *r, const deja_value *v, map_column *c, deja_error *
     if (v->kind <= DEJA_F64)
         return 0;
     c->form = map_image;
-    c->len = deja_image_size(v, &r->process->image_heap);
+    c->len = deja_image_size(v, &r->process->borrowed_heap);
     void *to = own(r, c->len, 0, err);
     if (!to)
         return err->code;
-    deja_image_write(v, &r->process->image_heap, to);
+    deja_image_write(v, &r->process->borrowed_heap, to);
     c->data = to;
     return 0;
 }
@@ -91,7 +91,7 @@ static int rows_are_plain(const deja_map_task *m)
 /* Two numbers for each row say where its image begins and how long it is. */
 static int put_row_images(map_run *r, deja_error *err)
 {
-    const deja_image_heap *shared = &r->process->image_heap;
+    const deja_image_heap *shared = &r->process->borrowed_heap;
     uint64_t *at = own(r, 2 * r->m.count * sizeof *at, 1, err), len = 0;
     for (uint64_t i = 0; at && i < r->m.count; i++) {
         deja_value list = deja_list(r->m.rows + i * r->m.columns, r->m.columns);
@@ -318,6 +318,22 @@ static void lose_item(map_run *r, const death *d)
         atomic_store(&r->block->stop, 1);
 }
 
+/* No item is to blame where the worker dies before its first one, as in the constructor of a library; so the
+ * share would be tried for ever. */
+static void lose_share(map_run *r, const death *d)
+{
+    const deja_pool_function_options *o = &r->function->options;
+    uint64_t ended = atomic_load(&r->block->ended);
+    deja_error err;
+    r->vain_deaths = ended == r->ended_before ? r->vain_deaths + 1 : 1;
+    r->ended_before = ended;
+    if (r->vain_deaths < kills_most)
+        return;
+    process_cause(d, o->name, o->timeout_ms, &err);
+    deja_fail_in(&err, "before any item");
+    give_up(r, &err);
+}
+
 void process_map_share_died(process *p, uint32_t i, const death *d)
 {
     map_run *r = p->side[i].run;
@@ -328,6 +344,8 @@ void process_map_share_died(process *p, uint32_t i, const death *d)
             if (mark[j] == map_open)
                 mark[j] = map_mark_of(0);
         lose_item(r, d);
+    } else {
+        lose_share(r, d);
     }
     uint64_t taken = p->shop.boards.slots[i].from;
     if (taken == UINT64_MAX && atomic_load(&r->block->next) < r->m.count)

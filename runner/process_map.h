@@ -46,7 +46,9 @@ struct map_run {
     size_t owned_len, owned_cap;
     map_range *todo; /* not posted yet */
     size_t todo_len, todo_cap;
-    uint64_t shares; /* posted */
+    uint64_t shares;       /* posted */
+    uint64_t ended_before; /* items, when a worker died last without one */
+    uint32_t vain_deaths;  /* since an item ended */
     int finished;
     deja_error error; /* code != 0: of the map as a whole, for items that have not ended */
     map_loss *losses;

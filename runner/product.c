@@ -2,12 +2,14 @@
  * Products: images in memory or in a file, and scalars that need neither.
  */
 #include "product.h"
+#include "result_sink.h"
 
 #include <deja/cleanup.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum {
     image_align = 64,
@@ -109,6 +111,47 @@ void product_freeze(deja_product *p)
         mprotect((void *)p->image, (size_t)p->len, PROT_READ);
 }
 
+void deja_product_done(deja_product *p)
+{
+    if (!p)
+        return;
+    if (p->kept == product_kept_map)
+        munmap((void *)p->image, (size_t)p->len);
+    else if (p->kept >= product_kept_memory)
+        deja_free((char *)p->image - (p->kept - product_kept_memory));
+    if (p->kept != product_kept_none)
+        deja_cleanup_close(&p->fd);
+    *p = nothing;
+}
+
+void deja_product_close_file(deja_product *p)
+{
+    if (!p || p->kept != product_kept_map)
+        return;
+    deja_cleanup_close(&p->fd);
+    p->fd = -1;
+}
+
+static int read_small(int fd, uint64_t len, deja_product *ret, deja_error *err)
+{
+    char *data;
+    if (alloc_memory(len, ret, &data) < 0)
+        return deja_fail(err, DEJA_ENOMEM, "memory for a result of %llu bytes", (unsigned long long)len);
+    for (uint64_t at = 0; at < len;) {
+        ssize_t n = pread(fd, data + at, (size_t)(len - at), (off_t)at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            int rc = n < 0 ? deja_fail_errno(err, "read a result")
+                           : deja_fail(err, DEJA_ECORRUPT, "a result became shorter");
+            deja_product_done(ret);
+            return rc;
+        }
+        at += (uint64_t)n;
+    }
+    return 0;
+}
+
 int product_of_file(int fd, uint64_t len, deja_product *ret, deja_error *err)
 {
     DEJA_AUTO_CLOSE int owned = fd;
@@ -120,6 +163,8 @@ int product_of_file(int fd, uint64_t len, deja_product *ret, deja_error *err)
     if (len == 0 || st.st_size < 0 || (uint64_t)st.st_size < len)
         return deja_fail(err, DEJA_ECORRUPT, "a result of %llu bytes is in a file of %lld",
                          (unsigned long long)len, (long long)st.st_size);
+    if (len < sink_file_bytes)
+        return read_small(owned, len, ret, err);
     void *at = map(len, PROT_READ, MAP_SHARED, owned);
     if (!at)
         return deja_fail_errno(err, "map a result of %llu bytes", (unsigned long long)len);
@@ -138,17 +183,4 @@ int product_of_bytes(const void *image, uint64_t len, deja_product *ret)
         return DEJA_ENOMEM;
     memcpy(data, image, (size_t)len);
     return 0;
-}
-
-void deja_product_done(deja_product *p)
-{
-    if (!p)
-        return;
-    if (p->kept == product_kept_map)
-        munmap((void *)p->image, (size_t)p->len);
-    else if (p->kept >= product_kept_memory)
-        deja_free((char *)p->image - (p->kept - product_kept_memory));
-    if (p->kept != product_kept_none)
-        deja_cleanup_close(&p->fd);
-    *p = nothing;
 }

@@ -24,7 +24,8 @@ int product_alloc_file(int stage_folder, uint64_t len, deja_product *ret, void *
 /* From now on a write to it faults, where it has pages of its own. */
 void product_freeze(deja_product *p);
 
-/* Maps the `len` bytes of `fd` (taken) read-only as a product; 0 or a negative code (fd closed). A file that
+/* Takes the `len` bytes of `fd` (taken) as a product: mapped read-only, but read where they are few
+ * (sink_file_bytes), so that no descriptor is held for them. 0 or a negative code (fd closed). A file that
  * is shorter is DEJA_ECORRUPT; a memfd is sealed against getting shorter, and against writing where no
  * writable mapping is left. */
 int product_of_file(int fd, uint64_t len, deja_product *ret, deja_error *err);

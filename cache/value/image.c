@@ -25,7 +25,8 @@ static int is_in_heap(const deja_array *a, const deja_image_heap *heap)
         return 0;
     uint64_t bytes = deja_array_bytes(a), offset = (uintptr_t)a->data - (uintptr_t)heap->base;
     return bytes && (uintptr_t)a->data >= (uintptr_t)heap->base && offset <= heap->len &&
-           bytes <= heap->len - offset && offset % array_alignment(a->dtype) == 0 && deja_array_is_plain(a);
+           bytes <= heap->len - offset && offset % array_alignment(a->dtype) == 0 && deja_array_is_plain(a) &&
+           (!heap->is_fixed || heap->is_fixed(heap->context, a->data, bytes));
 }
 
 static uint64_t measure_array(const deja_array *a, const deja_image_heap *heap, uint64_t at)

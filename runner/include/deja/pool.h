@@ -103,6 +103,9 @@ typedef struct deja_product {
 
 DEJA_API void deja_product_done(deja_product *p);
 
+/* Closes `fd`; the image stays. For who keeps many products and needs no file of them. */
+DEJA_API void deja_product_close_file(deja_product *p);
+
 typedef struct deja_task_outcome {
     uint64_t task; /* as deja_pool_submit returned */
     void *user;
@@ -116,9 +119,9 @@ typedef struct deja_task_outcome {
 } deja_task_outcome;
 
 /*
- * Queues one call; arguments are copied (arrays of the heap are not). 0 or a negative code. *ret_task may be
- * NULL. Cheap: a submit with its outcome takes below 2 us. Accepts any number; what does not fit into the
- * shared slots waits in memory.
+ * Queues one call; arguments are copied (frozen arrays of the heap are not). 0 or a negative code. *ret_task
+ * may be NULL. Cheap: a submit with its outcome takes below 2 us. Accepts any number; what does not fit into
+ * the shared slots waits in memory.
  */
 DEJA_API int deja_pool_submit(deja_pool *p, deja_pool_function *f, const deja_value *args, size_t n,
                               void *user, uint64_t *ret_task, deja_error *err);
@@ -161,7 +164,8 @@ typedef struct deja_map_task {
     const deja_column *column; /* either columns with `columns` entries ... */
     const deja_value *rows;    /* ... or count * columns values, row after row */
     deja_array *into; /* NULL, or a plain array of `count` scalars of dtype BOOL, I64, U64 or F64: results are
-                         numbers and go there; in the heap (deja_pool_array_new) nothing is copied */
+                         numbers and go there; in the heap (deja_pool_array_new) nothing is copied. A frozen
+                         one is DEJA_EINVAL */
     uint64_t chunk;   /* items claimed at once; 0: guided */
     uint32_t
         stop_at_failure; /* 1: after the first failure no further item is begun: those have DEJA_ECANCELED */
@@ -169,8 +173,8 @@ typedef struct deja_map_task {
 
 typedef struct deja_map_run deja_map_run;
 
-/* All of `m` is borrowed until deja_map_run_free. Several runs and tasks may be under way. 0 or a negative
- * code. Every backend. */
+/* All of `m` is borrowed until deja_map_run_free, and does not change until then. Several runs and tasks may
+ * be under way. 0 or a negative code. Every backend. */
 DEJA_API int deja_pool_map_begin(deja_pool *p, deja_pool_function *f, const deja_map_task *m,
                                  deja_map_run **ret, deja_error *err);
 
@@ -206,6 +210,9 @@ DEJA_API void deja_pool_array_free(deja_pool *p, deja_array *a);
 
 /* From now on a write by this process faults. 0 or negative. Idempotent. */
 DEJA_API int deja_pool_array_freeze(deja_pool *p, const deja_array *a, deja_error *err);
+
+/* 1: its data lie in the heap, in an array that was frozen (a view of a part as well). */
+DEJA_API int deja_pool_array_is_frozen(const deja_pool *p, const deja_array *a);
 
 /* 1: its data lie in the heap. */
 DEJA_API int deja_pool_array_is_shared(const deja_pool *p, const deja_array *a);

@@ -71,6 +71,38 @@ static void test_function_place__a_library_opened_later_works(void **state)
     deja_pool_close(p);
 }
 
+/* The workers die of it before their first item. */
+static void test_function_place__a_library_that_aborts_ends_a_map(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/deja-test-XXXXXX", path[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/lib.so", folder); /* not the one that is open already */
+    copy(LATE_LIBRARY, path);
+    setenv("DEJA_TEST_LIBRARY_ABORTS", "1", 1);
+    deja_pool *p = processes_open(OPTIONS(.workers = 2));
+    unsetenv("DEJA_TEST_LIBRARY_ABORTS");
+    deja_job_fn triple = load(path);
+    deja_pool_function *f = DEFINE(p, triple, .retries = 1);
+    deja_value rows[100];
+    deja_map_task m = {.size = sizeof m, .columns = 1, .count = 100, .rows = rows};
+    deja_map_run *r = NULL;
+    const char *text = NULL;
+    int64_t end = deja_monotonic_ns(NULL) + 8000 * DEJA_MS_NS;
+    for (int i = 0; i < 100; i++)
+        rows[i] = deja_i64(i);
+    assert_int_equal(deja_pool_map_begin(p, f, &m, &r, NULL), 0);
+    while (deja_map_run_done(r) < 100 && deja_monotonic_ns(NULL) < end)
+        deja_pool_wait(p, deja_pool_seen(p), 20);
+    assert_int_equal(deja_map_run_done(r), 100);
+    assert_int_equal(deja_map_run_item(r, 99, NULL, &text), DEJA_EKILLED);
+    assert_non_null(strstr(text, "'triple' ended its worker by signal 6"));
+    deja_map_run_free(r);
+    deja_pool_close(p);
+    unlink(path);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 static void test_function_place__a_replaced_library_is_refused(void **state)
 {
     (void)state;
@@ -97,6 +129,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_function_place__what_is_mapped_is_found),
         cmocka_unit_test(test_function_place__a_library_opened_later_works),
+        cmocka_unit_test(test_function_place__a_library_that_aborts_ends_a_map),
         cmocka_unit_test(test_function_place__a_replaced_library_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,11 +1,13 @@
 /*
  * The process backend: calls, results of every kind, and functions that do their worker harm.
  */
+#include "control_block.h"
 #include "processes.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 static int add(const deja_value *arg, size_t n, deja_out *out, deja_error *err)
@@ -187,6 +189,33 @@ static void test_process__many_tasks_all_end_once(void **state)
     free(seen);
 }
 
+/* What is canceled leaves its entry in the ring, behind the one that waits. */
+static void test_process__many_canceled_tasks_do_not_lose_one_that_waits(void **state)
+{
+    enum { canceled = 5000 };
+    (void)state;
+    deja_pool *p = processes_open(OPTIONS(.workers = 1));
+    deja_pool_function *f = DEFINE(p, nap), *g = DEFINE(p, add);
+    processes_expect(processes_call(p, f, ARGS(deja_i64(1))), 1); /* the worker is there */
+    uint64_t busy = processes_submit(p, f, ARGS(deja_i64(300)), NULL);
+    poll(NULL, 0, 50);
+    uint64_t waits = processes_submit(p, g, ARGS(deja_i64(3), deja_i64(4)), NULL);
+    int lost = 0, ended = 0;
+    for (int i = 0; i < canceled; i++)
+        lost += !deja_pool_cancel(p, processes_submit(p, g, ARGS(deja_i64(i), deja_i64(0)), NULL), 0);
+    for (int i = 0; i < canceled + 2; i++) {
+        deja_task_outcome o = processes_next(p);
+        ended += o.code == 0;
+        if (o.task == waits)
+            assert_int_equal(o.product.scalar.i64, 7);
+        else if (o.task != busy)
+            assert_true(o.code == DEJA_ECANCELED || lost-- > 0);
+        processes_done(&o);
+    }
+    assert_in_range(ended, 2, canceled);
+    deja_pool_close(p);
+}
+
 /* In the room of a slot, just beyond it, and as a file. */
 static void test_process__results_of_any_size(void **state)
 {
@@ -213,6 +242,59 @@ static void test_process__results_of_any_size(void **state)
     }
 }
 
+static int open_descriptors(void)
+{
+    int count = 0;
+    for (int fd = 0; fd < 1024; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
+/* Beyond the room of a slot results come as files, of which there may be only so many at once. */
+static void test_process__many_results_need_no_descriptors(void **state)
+{
+    enum { results = 1000 };
+    deja_pool *p = *state;
+    deja_pool_function *f = DEFINE(p, text_of);
+    static deja_task_outcome o[results];
+    struct rlimit before, few = {.rlim_cur = 200};
+    int descriptors = open_descriptors();
+    getrlimit(RLIMIT_NOFILE, &before);
+    few.rlim_max = before.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &few);
+    for (int i = 0; i < results; i++)
+        processes_submit(p, f, ARGS(deja_i64(1000 + i)), (void *)(intptr_t)i);
+    for (int i = 0; i < results; i++)
+        o[i] = processes_next(p);
+    setrlimit(RLIMIT_NOFILE, &before);
+    assert_int_equal(open_descriptors(), descriptors);
+    for (int i = 0; i < results; i++) {
+        deja_value v;
+        assert_int_equal(o[i].code, 0);
+        assert_int_equal(deja_image_read(o[i].product.image, o[i].product.len, NULL, NULL, &v, NULL), 0);
+        assert_int_equal(v.len, 1000 + (intptr_t)o[i].user);
+        processes_done(&o[i]);
+    }
+}
+
+static void test_process__a_result_is_kept_without_its_file(void **state)
+{
+    deja_pool *p = *state;
+    deja_pool_function *f = DEFINE(p, array_of);
+    deja_task_outcome o = processes_call(p, f, ARGS(deja_i64(100000)));
+    deja_arena arena = {0};
+    deja_value v;
+    int fd = o.product.fd;
+    assert_true(fd >= 0);
+    deja_product_close_file(&o.product);
+    assert_int_equal(o.product.fd, -1);
+    assert_int_equal(fcntl(fd, F_GETFD), -1);
+    assert_int_equal(deja_image_read(o.product.image, o.product.len, NULL, &arena, &v, NULL), 0);
+    assert_int_equal(((const int64_t *)v.array->data)[99999], INT64_C(99999) * 99999);
+    deja_arena_done(&arena);
+    processes_done(&o);
+}
+
 static void test_process__arguments_of_any_size(void **state)
 {
     deja_pool *p = *state;
@@ -228,6 +310,43 @@ static void test_process__arguments_of_any_size(void **state)
     free(text);
 }
 
+/* The first number of arg[1], as it is after arg[0] ms. */
+static int first_later(const deja_value *arg, size_t n, deja_out *out, deja_error *err)
+{
+    (void)n, (void)err;
+    deja_sleep_ms(arg[0].i64);
+    return deja_return(out, deja_i64(((const int64_t *)arg[1].array->data)[0]));
+}
+
+static int where(const deja_value *arg, size_t n, deja_out *out, deja_error *err)
+{
+    (void)n, (void)err;
+    return deja_return(out, deja_i64((int64_t)(intptr_t)arg[0].array->data));
+}
+
+/* A view made by hand: the program may write while a worker reads. */
+static void test_process__an_array_that_may_change_is_copied(void **state)
+{
+    deja_pool *p = *state;
+    deja_pool_function *f = DEFINE(p, first_later), *g = DEFINE(p, where);
+    deja_array *a;
+    assert_int_equal(deja_pool_array_new(p, DEJA_I64, 1, (int64_t[]){100000}, &a, NULL), 0);
+    deja_array view = {
+        .data = (int64_t *)a->data + 8, .dtype = DEJA_I64, .ndim = 1, .shape = (int64_t[]){50}};
+    int64_t *numbers = view.data;
+    numbers[0] = 1;
+    assert_int_equal(deja_pool_array_is_frozen(p, &view), 0);
+    processes_submit(p, f, ARGS(deja_i64(100), deja_of_array(&view)), NULL);
+    numbers[0] = 2;
+    processes_expect(processes_next(p), 1);
+    assert_int_equal(deja_pool_array_freeze(p, a, NULL), 0);
+    assert_int_equal(deja_pool_array_is_frozen(p, &view), 1);
+    assert_int_equal(deja_pool_array_is_frozen(p, a), 1);
+    processes_expect(processes_call(p, g, ARGS(deja_of_array(&view))), (int64_t)(intptr_t)numbers);
+    processes_expect(processes_call(p, f, ARGS(deja_i64(0), deja_of_array(&view))), 2);
+    deja_pool_array_free(p, a);
+}
+
 static void test_process__arrays_of_the_heap_are_seen_in_place(void **state)
 {
     deja_pool *p = *state;
@@ -238,8 +357,7 @@ static void test_process__arrays_of_the_heap_are_seen_in_place(void **state)
     for (int i = 0; i < 1000000; i++)
         ((int64_t *)a->data)[i] = i;
     processes_expect(processes_call(p, f, ARGS(deja_of_array(a))), INT64_C(499999500000));
-    ((int64_t *)a->data)[0] = 7; /* nothing was copied */
-    processes_expect(processes_call(p, f, ARGS(deja_of_array(a))), INT64_C(499999500007));
+    ((int64_t *)a->data)[0] = 7;
     assert_int_equal(deja_pool_array_freeze(p, a, NULL), 0);
     processes_expect(processes_call(p, f, ARGS(deja_of_array(a))), INT64_C(499999500007));
     deja_pool_array_free(p, a);
@@ -310,6 +428,25 @@ static void test_process__a_task_can_be_canceled(void **state)
         taken_back += deja_pool_cancel(p, task[i], 1);
     assert_int_equal(taken_back, 2);
     for (int i = 0; i < 4; i++) {
+        deja_task_outcome o = processes_next(p);
+        assert_int_equal(o.code, DEJA_ECANCELED);
+        processes_done(&o);
+    }
+}
+
+/* Canceled in the moment in which a worker has taken it: it has not begun. */
+static void test_process__a_cancel_with_kill_is_never_lost(void **state)
+{
+    deja_pool *p = *state;
+    deja_pool_function *f = DEFINE(p, nap, .capture = 1);
+    slot *slots = control_block_slots();
+    assert_non_null(slots);
+    for (int i = 0; i < 30; i++) {
+        uint64_t task = processes_submit(p, f, ARGS(deja_i64(8000)), NULL);
+        int64_t until = deja_monotonic_ns(NULL) + 5000 * DEJA_MS_NS;
+        for (uint32_t j = 0; (slots[j].word & 0xff) != slot_taken; j = (j + 1) % 8)
+            assert_true(deja_monotonic_ns(NULL) < until);
+        assert_int_equal(deja_pool_cancel(p, task, 1), 0);
         deja_task_outcome o = processes_next(p);
         assert_int_equal(o.code, DEJA_ECANCELED);
         processes_done(&o);
@@ -566,16 +703,21 @@ int main(void)
         WITH_POOL(test_process__workers_are_other_processes),
         WITH_POOL(test_process__many_tasks_all_end_once),
         WITH_POOL(test_process__results_of_any_size),
+        WITH_POOL(test_process__many_results_need_no_descriptors),
+        WITH_POOL(test_process__a_result_is_kept_without_its_file),
         WITH_POOL(test_process__arguments_of_any_size),
         WITH_POOL(test_process__arrays_of_the_heap_are_seen_in_place),
+        WITH_POOL(test_process__an_array_that_may_change_is_copied),
         WITH_POOL(test_process__a_death_costs_its_task_only),
         WITH_POOL(test_process__a_worker_without_descriptors_is_replaced),
         WITH_POOL(test_process__a_fork_in_a_function_is_no_second_worker),
         WITH_POOL(test_process__a_late_task_is_ended),
         WITH_POOL(test_process__a_task_can_be_canceled),
+        WITH_POOL(test_process__a_cancel_with_kill_is_never_lost),
         WITH_POOL(test_process__a_task_is_tried_again_but_not_for_ever),
         WITH_POOL(test_process__output_is_captured),
         WITH_POOL(test_process__a_function_of_no_file_is_refused),
+        cmocka_unit_test(test_process__many_canceled_tasks_do_not_lose_one_that_waits),
         cmocka_unit_test(test_process__globals_are_those_of_the_opening),
         cmocka_unit_test(test_process__the_initialiser_runs_before_any_task),
         cmocka_unit_test(test_process__a_failing_initialiser_is_told),

@@ -450,10 +450,34 @@ static int close_pool(void **state)
 
 #define WITH_POOL(test) cmocka_unit_test_setup_teardown(test, open_pool, close_pool)
 
+static void test_process_map__results_go_to_no_frozen_array(void **state)
+{
+    deja_pool *p = *state;
+    deja_array *into = shared(p, DEJA_F64, 100), *from = shared(p, DEJA_F64, 100);
+    deja_array view = {
+        .data = (double *)into->data + 50, .dtype = DEJA_F64, .ndim = 1, .shape = (int64_t[]){50}};
+    deja_column all = {.split = from}, half = {.split = &view};
+    assert_int_equal(deja_pool_array_freeze(p, into, NULL), 0);
+    for (uint32_t backend = DEJA_PROCESS; backend <= DEJA_INLINE; backend++) {
+        deja_pool_function *f = DEFINE(p, square, .backend = backend);
+        deja_map_run *r = NULL;
+        deja_error err;
+        deja_map_task m = {.size = sizeof m, .columns = 1, .count = 100, .column = &all, .into = into};
+        assert_int_equal(deja_pool_map_begin(p, f, &m, &r, &err), DEJA_EINVAL);
+        assert_non_null(strstr(err.text, "'square': 'into': the array is read-only since a call got it"));
+        m = (deja_map_task){.size = sizeof m, .columns = 1, .count = 50, .column = &half, .into = &view};
+        assert_int_equal(deja_pool_map_begin(p, f, &m, &r, &err), DEJA_EINVAL);
+        assert_null(r);
+    }
+    deja_pool_array_free(p, into);
+    deja_pool_array_free(p, from);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_POOL(test_process_map__numbers_in_and_out_in_place),
+        WITH_POOL(test_process_map__results_go_to_no_frozen_array),
         WITH_POOL(test_process_map__any_array_and_one_value_for_all),
         WITH_POOL(test_process_map__rows_of_an_array),
         WITH_POOL(test_process_map__results_of_any_kind),

@@ -130,7 +130,7 @@ static void test_image__refers_to_arrays_of_the_heap(void **state)
 {
     (void)state;
     static _Alignas(64) double memory[64];
-    deja_image_heap heap = {memory, sizeof memory};
+    deja_image_heap heap = {.base = memory, .len = sizeof memory};
     static const int64_t shape[] = {4}, gaps[] = {16};
     frame f = {.len = 0};
     deja_array a = {.data = memory + 60, .dtype = DEJA_F64, .ndim = 1, .shape = shape};
@@ -153,11 +153,35 @@ static void test_image__refers_to_arrays_of_the_heap(void **state)
     deja_arena_done(&f.arena);
 }
 
+static int is_before(const void *limit, const void *data, uint64_t len)
+{
+    return (const char *)data + len <= (const char *)limit;
+}
+
+static void test_image__copies_what_is_not_fixed(void **state)
+{
+    (void)state;
+    static _Alignas(64) double memory[64];
+    deja_image_heap heap = {
+        .base = memory, .len = sizeof memory, .is_fixed = is_before, .context = memory + 32};
+    static const int64_t shape[] = {4};
+    frame f = {.len = 0};
+    deja_array a = {.data = memory + 28, .dtype = DEJA_F64, .ndim = 1, .shape = shape};
+    write_image(&f, deja_of_array(&a), &heap);
+    assert_ptr_equal(read_image(&f, &heap).array->data, memory + 28);
+    a.data = memory + 29;
+    write_image(&f, deja_of_array(&a), &heap);
+    assert_true((unsigned char *)read_image(&f, &heap).array->data > f.data);
+    assert_true((double *)read_image(&f, &heap).array->data < memory ||
+                (double *)read_image(&f, &heap).array->data >= memory + 64);
+    deja_arena_done(&f.arena);
+}
+
 static void test_image__references_stay_in_the_heap(void **state)
 {
     (void)state;
     static double memory[8];
-    deja_image_heap heap = {memory, sizeof memory};
+    deja_image_heap heap = {.base = memory, .len = sizeof memory};
     static const int64_t shape[] = {4};
     frame f = {.len = 0};
     deja_array a = {.data = memory, .dtype = DEJA_F64, .ndim = 1, .shape = shape};
@@ -371,6 +395,7 @@ int main(void)
         cmocka_unit_test(test_image__of_scalars_allocates_nothing),
         cmocka_unit_test(test_image__lends_what_it_holds),
         cmocka_unit_test(test_image__refers_to_arrays_of_the_heap),
+        cmocka_unit_test(test_image__copies_what_is_not_fixed),
         cmocka_unit_test(test_image__references_stay_in_the_heap),
         cmocka_unit_test(test_image__of_an_array_written_later),
         cmocka_unit_test(test_image__of_no_value_has_no_size),

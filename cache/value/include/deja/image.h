@@ -21,6 +21,11 @@
 typedef struct deja_image_heap {
     const void *base;
     uint64_t len;
+    /* For writing: 1 where these bytes do not change any more; an array elsewhere is copied. NULL: nothing
+     * in the heap changes as long as the image is used. The answer stays the same from measuring to writing.
+     */
+    int (*is_fixed)(const void *context, const void *data, uint64_t len);
+    const void *context;
 } deja_image_heap;
 
 /* Bytes of the image of `v`, a multiple of 8; UINT64_MAX for no value (deja_value_check says why). */

@@ -91,7 +91,7 @@ active *active_new(flow *f, const batch_job *def, uint32_t index)
     a->job.index = index;
     a->job.output_count = 0; /* nothing is rendered yet */
     a->stage = HASHING;
-    a->outcome.out.fd = a->outcome.err.fd = -1;
+    a->outcome.out.fd = a->outcome.err.fd = a->product.fd = -1;
     f->preparing++;
     list_add(&f->busy, a);
     return a;
@@ -254,6 +254,10 @@ void active_retire(active *a)
     active_release(a);
     deja_result_done(&a->result);
     deja_outcome_done(&a->outcome);
+    deja_product_done(&a->product);
+    deja_buffer_done(&a->image);
+    deja_free(a->why);
+    a->why = NULL;
     deja_entry_free(a->entry);
     a->entry = NULL;
     f->weight -= a->weight;

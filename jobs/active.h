@@ -8,6 +8,7 @@
 #include "plan.h"
 #include "programs.h"
 #include "reads.h"
+#include <deja/pool.h>
 
 typedef enum stage {
     HASHING,   /* what it reads */
@@ -55,6 +56,10 @@ typedef struct active {
     int64_t started_ns; /* wall clock */
     int64_t ended_ns;   /* monotonic: its process has */
     deja_outcome outcome;
+    deja_product product; /* of a call: what the function returned ... */
+    deja_buffer image;    /* ... a number as an image */
+    char *why;            /* of a call that failed; NULL: it did not */
+    uint64_t task;        /* of a call that runs */
     deja_result result;
 } active;
 
@@ -68,7 +73,8 @@ struct flow {
     batch *batch;
     flow_options options;
     plan *plan;
-    deja_runner *runner; /* NULL until the first dispatch */
+    deja_runner *runner;         /* NULL until the first dispatch */
+    struct functions *functions; /* NULL: the batch calls none */
     flow_totals totals;
     active_list looking, missed, aside, verifying;
     active_list busy;       /* with the cache or running */

@@ -10,6 +10,7 @@
 #include "source.h"
 #include "template.h"
 #include <deja/memory.h>
+#include <deja/value.h>
 
 /* A text with expressions, and where it stands for messages. */
 typedef struct batch_text {
@@ -20,7 +21,25 @@ typedef struct batch_text {
 /* Names of one matrix at most; they are searched one by one. */
 #define BATCH_MOST_AXES 100
 
-typedef enum batch_run { BATCH_SHELL_TEXT, BATCH_ARGV } batch_run;
+typedef enum batch_run { BATCH_SHELL_TEXT, BATCH_ARGV, BATCH_CALL } batch_run;
+
+typedef enum batch_value_kind {
+    BATCH_VALUE,      /* what it is, is known: a number, a truth value, null */
+    BATCH_VALUE_TEXT, /* with expressions; one that stands alone has the type of its value */
+    BATCH_VALUE_FILE, /* a path with expressions: means the content of that file */
+    BATCH_VALUE_LIST,
+    BATCH_VALUE_MAP,
+} batch_value_kind;
+
+/* A value among the arguments of a call, before it is rendered. */
+typedef struct batch_value {
+    batch_value_kind kind;
+    deja_value value;          /* BATCH_VALUE */
+    batch_text text;           /* TEXT, FILE */
+    struct batch_value *items; /* LIST, MAP */
+    const char **names;        /* MAP: of each item */
+    size_t count;
+} batch_value;
 
 typedef struct batch_output {
     const char *name; /* "" where outputs are a list */
@@ -48,6 +67,9 @@ typedef struct batch_job {
     batch_run run;
     batch_text *words; /* BATCH_ARGV: argv; BATCH_SHELL_TEXT: one, the text */
     size_t word_count;
+    const char *library, *symbol; /* BATCH_CALL: path as it is written, and the function in it */
+    mark call_at;
+    batch_value with;       /* BATCH_CALL: a map, in the order in which the function gets it */
     const shell_text *text; /* BATCH_SHELL_TEXT: the text analysed for its shell (places of expressions) */
     const char *const
         *shell;     /* argv in front of the text, NULL-terminated: bash -euo pipefail -c. NULL for an argv */

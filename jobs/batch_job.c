@@ -7,8 +7,8 @@
 #include <string.h>
 
 static const char *const job_words[] = {
-    "run",   "shell", "matrix",  "inputs", "outputs",   "env",   "clean-env", "secret",      "cwd",
-    "stdin", "needs", "version", "scope",  "ok-status", "cache", "keep",      "keep-failed", NULL};
+    "run", "call",  "with",  "shell",   "matrix", "inputs",    "outputs", "env",  "clean-env",   "secret",
+    "cwd", "stdin", "needs", "version", "scope",  "ok-status", "cache",   "keep", "keep-failed", NULL};
 
 /* What belongs to one job alone (what it runs, reads, makes and needs) cannot be a default. */
 static const char *const default_words[] = {"shell", "env",     "clean-env",   "secret",
@@ -135,15 +135,19 @@ int batch_read_job(batch_reader *r, const yaml_node *n, batch_job *job)
     if (n->kind != YAML_MAP)
         return read_expected(r, n, "a map with the words of a job, such as 'run'");
     int code = read_check_words(r, n, "a job", job_words);
-    const yaml_node *run = yaml_get(n, "run");
-    if (!code && !run)
-        code = source_fail(&r->b->source, job->at, r->err, "the job '%s' has no 'run'", job->name);
+    const yaml_node *run = yaml_get(n, "run"), *call = yaml_get(n, "call"), *with = yaml_get(n, "with");
+    if (!code && !run && !call)
+        code = source_fail(&r->b->source, job->at, r->err, "the job '%s' has neither 'run' nor 'call'",
+                           job->name);
+    if (!code && with && !call)
+        code = source_fail(&r->b->source, with->mark, r->err,
+                           "'with' goes with 'call': a command gets its arguments under 'run'");
     if (!code)
         code = read_words(r, n, job);
     if (!code)
         code = batch_read_matrix(r, yaml_get(n, "matrix"), job);
     if (!code)
-        code = batch_read_run(r, run, job);
+        code = call ? batch_read_call(r, n, job) : batch_read_run(r, run, job);
     return code;
 }
 

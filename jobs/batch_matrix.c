@@ -17,16 +17,20 @@ static int fail_at(batch_reader *r, mark at, const deja_error *problem)
     return source_fail(&r->b->source, at, r->err, "%s", problem->text);
 }
 
-static int read_values(batch_reader *r, const yaml_node *n, matrix_axis *axis, const char *name)
+static int read_values(batch_reader *r, const yaml_node *n, matrix_axis *axis, batch_axis *from,
+                       const char *name)
 {
     if (n->count == 0)
         return source_fail(&r->b->source, n->mark, r->err, "the list of '%s' is empty: there would be no job",
                            name);
     const char **values = read_alloc(r, n->count, sizeof *values);
-    if (!values)
+    uint8_t *plain = read_alloc(r, n->count, sizeof *plain);
+    if (!values || !plain)
         return read_no_memory(r);
+    from->plain = plain;
     for (size_t i = 0; i < n->count; i++) {
         yaml_node value = *n->pairs[i].value;
+        plain[i] = (uint8_t)value.plain;
         if (value.kind == YAML_SCALAR && value.len)
             value.plain = 0; /* null and ~ are texts here, spelled as they are */
         int code = read_literal(r, &value, "a text or number", &values[i]);
@@ -148,7 +152,7 @@ static int read_axis(batch_reader *r, const yaml_pair *pair, matrix_axis *axis, 
     if (code)
         return code;
     if (pair->value->kind == YAML_LIST)
-        return read_values(r, pair->value, axis, pair->key->text);
+        return read_values(r, pair->value, axis, from, pair->key->text);
     if (pair->value->kind == YAML_MAP)
         return read_axis_map(r, pair->value, axis, from, pair->key->text);
     return read_expected(r, pair->value, "a list of values or a map with range, linspace, glob or lines");

@@ -13,9 +13,17 @@ typedef struct place {
     int words;           /* an expression that stands alone may be a list */
     int counts;          /* the content of what a path names is in the key */
     const char *refusal; /* said of what is not allowed */
+    const char *list;    /* said of a list that cannot stand there */
 } place;
 
-static const place in_command = {.allowed = OWN_AXES | OWN_FILES | NEEDED, .words = 1};
+static const char list_in_words[] =
+    "it must be a word by itself, without quotes or other text, and not of 'test' or '[ ]'";
+static const char list_elsewhere[] = "only a single value can stand here";
+
+static const place in_command = {.allowed = OWN_AXES | OWN_FILES | NEEDED, .words = 1, .list = list_in_words};
+static const place in_arguments = {.allowed = OWN_AXES | OWN_FILES | NEEDED,
+                                   .words = 1,
+                                   .list = "it must be a value by itself, without other text"};
 static const place in_env = {.allowed = OWN_AXES | OWN_FILES | NEEDED};
 static const place in_stdin = {.allowed = OWN_AXES | NEEDED,
                                .counts = 1,
@@ -75,9 +83,7 @@ static int check_expr(const batch_subject *s, place in, int list_allowed)
         return source_fail(&s->r->b->source, batch_place_of(s), s->r->err, "%s", in.refusal);
     if (name.is_list && !list_allowed)
         return source_fail(&s->r->b->source, batch_place_of(s), s->r->err, "this is a list: %s",
-                           in.words ? "it must be a word by itself, without quotes or other text, and not of "
-                                      "'test' or '[ ]'"
-                                    : "only a single value can stand here");
+                           in.list ? in.list : list_elsewhere);
     return check_counts(s, &name, in);
 }
 
@@ -96,6 +102,17 @@ static int check_text(batch_reader *r, const batch_job *job, const batch_text *t
             return code;
     }
     return 0;
+}
+
+/* Those of files are checked as inputs. */
+static int check_value(batch_reader *r, const batch_job *job, const batch_value *v)
+{
+    if (v->kind == BATCH_VALUE_TEXT)
+        return check_text(r, job, &v->text, in_arguments, NULL);
+    int code = 0;
+    for (size_t i = 0; i < v->count && !code; i++)
+        code = check_value(r, job, &v->items[i]);
+    return code;
 }
 
 static int taken(batch_reader *r, mark at, const char *name, const char *by, mark other)
@@ -138,6 +155,8 @@ int batch_check_names(batch_reader *r, const batch_job *job)
     for (size_t i = 0; i < job->env_count && !code; i++)
         if (job->env[i].set)
             code = check_text(r, job, &job->env[i].value, in_env, NULL);
+    if (!code)
+        code = check_value(r, job, &job->with);
     if (!code && job->stdin_path)
         code = check_text(r, job, job->stdin_path, in_stdin, NULL);
     if (!code && job->cwd)

@@ -4,7 +4,7 @@
  *     take     an instance from the plan; list what it reads, have that hashed          cache helpers
  *     key      a hash of all that its result depends on
  *     lookup   many keys in one read transaction; hits get their outputs put in place   cache helpers
- *     dispatch a miss gets its claims and a slot, and becomes a process                 runner
+ *     dispatch a miss gets its claims and a slot, and becomes a process or a call       runner
  *     result   failed, or sealed: outputs read and hashed, inputs looked at again       cache helpers
  *     store    committed; then it is reported and forgotten                             cache writer
  *
@@ -13,6 +13,7 @@
 #include "active.h"
 #include "aside.h"
 #include "ending.h"
+#include "functions.h"
 #include "hit.h"
 #include "keying.h"
 #include "launch.h"
@@ -42,6 +43,8 @@
 #define BATCH 256
 /* When descriptors or processes are short a start is tried again after this time, or when a job ends. */
 #define SHORTAGE_NS (20 * DEJA_MS_NS)
+/* While functions are being ended: what had not begun when they were to end has by then. */
+#define STOP_MS 20
 /* A job for which no process can be had, while none of ours runs, fails after this time. */
 #define PATIENCE_NS (10 * DEJA_S_NS)
 
@@ -388,13 +391,19 @@ static void finish_killed_rest(active *a)
     finish_unfit(a, &text);
 }
 
+static const char *kind_of_changed(const active *a)
+{
+    const reads *r = &a->reads;
+    if (a->result.changed_input != r->items[0].path)
+        return "input";
+    return r->has_program ? "program" : r->has_library ? "library" : "input";
+}
+
 static void finish_changed(active *a)
 {
     DEJA_AUTO_BUFFER deja_buffer text = {0};
     if (a->result.changed_input)
-        deja_buffer_addf(&text, "%s '%s' changed while it ran: its result is not kept",
-                         a->reads.has_program && a->result.changed_input == a->reads.items[0].path ? "program"
-                                                                                                   : "input",
+        deja_buffer_addf(&text, "%s '%s' changed while it ran: its result is not kept", kind_of_changed(a),
                          a->result.changed_input);
     else if (a->way != reads_way(&a->reads, a->flow->batch->folder_fd))
         deja_buffer_add_string(
@@ -438,7 +447,8 @@ static void finish_seal(active *a)
         return;
     }
     deja_hash left;
-    int known = status == 0 && keying_left(r->outputs, r->output_count, r->targets, &r->out_content, &left);
+    int known = status == 0 && keying_left(r->outputs, r->output_count, r->targets, &r->out_content,
+                                           outcome_value(a), &left);
     ending_settle(a, known ? &left : NULL);
     if (status < 0)
         ending_not_kept(a, r->step.error.text);
@@ -517,6 +527,8 @@ static int collect_outcomes(flow *f)
     deja_outcome outcome;
     for (; f->runner && deja_runner_next(f->runner, 0, &outcome, NULL) > 0; any = 1)
         finish_process(outcome.user, &outcome);
+    for (; f->functions && functions_next(f->functions, &outcome); any = 1)
+        finish_process(outcome.user, &outcome);
     return any;
 }
 
@@ -558,6 +570,19 @@ static int only_commits(const flow *f)
     return 1;
 }
 
+void flow_close(flow *f)
+{
+    if (!f)
+        return;
+    deja_runner_close(f->runner);
+    functions_close(f->functions);
+    active_free_idle(f);
+    deja_buffer_done(&f->environment);
+    programs_done(&f->programs);
+    deja_buffer_done(&f->trouble);
+    deja_free(f);
+}
+
 int flow_open(flow **ret, batch *b, plan *p, const flow_options *options, deja_error *err)
 {
     flow *f = deja_calloc(1, sizeof *f);
@@ -566,6 +591,11 @@ int flow_open(flow **ret, batch *b, plan *p, const flow_options *options, deja_e
     f->batch = b;
     f->plan = p;
     f->options = *options;
+    int status = functions_open(f, err);
+    if (status < 0) {
+        flow_close(f);
+        return status;
+    }
     *ret = f;
     return 0;
 }
@@ -575,6 +605,8 @@ void flow_step(flow *f)
 {
     int worked;
     programs_forget(&f->programs);
+    if (f->stopping && functions_running(f->functions))
+        functions_stop(f->functions, f->stopping > 1);
     do {
         worked = collect_steps(f);
         worked |= collect_outcomes(f);
@@ -598,6 +630,8 @@ static int time_left_ms(const flow *f, int timeout_ms)
         return 0;
     int64_t next = aside_next_ns(f), look = verify_next_ns(f), now;
     next = look < next ? look : next;
+    if (f->stopping && functions_running(f->functions) && (timeout_ms < 0 || timeout_ms > STOP_MS))
+        timeout_ms = STOP_MS;
     if (is_short(f) && f->start_again_ns < next)
         next = f->start_again_ns;
     if (next == INT64_MAX)
@@ -611,8 +645,8 @@ void flow_wait(flow *f, struct pollfd *extra, size_t extra_count, int timeout_ms
 {
     struct pollfd fds[8];
     size_t n = 0;
-    if (extra_count > sizeof fds / sizeof *fds - 2)
-        extra_count = sizeof fds / sizeof *fds - 2;
+    if (extra_count > sizeof fds / sizeof *fds - 3)
+        extra_count = sizeof fds / sizeof *fds - 3;
     for (; n < extra_count; n++)
         fds[n] = extra[n];
     int cache_fd = f->options.cache ? deja_cache_fd(f->options.cache) : -1;
@@ -620,6 +654,9 @@ void flow_wait(flow *f, struct pollfd *extra, size_t extra_count, int timeout_ms
         fds[n++] = (struct pollfd){.fd = cache_fd, .events = POLLIN};
     if (f->runner)
         fds[n++] = (struct pollfd){.fd = deja_runner_fd(f->runner), .events = POLLIN};
+    int calls_fd = functions_fd(f->functions);
+    if (calls_fd >= 0)
+        fds[n++] = (struct pollfd){.fd = calls_fd, .events = POLLIN};
     int ready = poll(fds, n, time_left_ms(f, timeout_ms));
     for (size_t i = 0; i < extra_count; i++)
         extra[i].revents = ready > 0 ? fds[i].revents : 0;
@@ -662,6 +699,8 @@ void flow_signal(flow *f, int sig)
     if (sig == SIGTSTP || sig == SIGCONT) {
         if (f->runner)
             (sig == SIGTSTP ? deja_runner_suspend : deja_runner_resume)(f->runner);
+        if (f->functions)
+            functions_pass_on(f->functions, sig);
         return;
     }
     f->stopping++;
@@ -671,21 +710,11 @@ void flow_signal(flow *f, int sig)
         deja_runner_terminate(f->runner, SIGTERM);
     else if (f->runner)
         deja_runner_kill(f->runner);
+    if (f->functions)
+        functions_stop(f->functions, f->stopping > 1);
 }
 
 const char *flow_cache_trouble(const flow *f)
 {
     return f->trouble.len ? f->trouble.data : NULL;
-}
-
-void flow_close(flow *f)
-{
-    if (!f)
-        return;
-    deja_runner_close(f->runner);
-    active_free_idle(f);
-    deja_buffer_done(&f->environment);
-    programs_done(&f->programs);
-    deja_buffer_done(&f->trouble);
-    deja_free(f);
 }

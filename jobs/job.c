@@ -2,6 +2,7 @@
  * Rendering: expressions of a definition get the values of one instance.
  */
 #include "job.h"
+#include "job_call.h"
 #include "job_paths.h"
 #include "job_scope.h"
 #include <deja/cleanup.h>
@@ -100,6 +101,8 @@ static int render_place(scope *s, const batch_text *text, const char **ret, deja
 static int render_command(job *j, deja_error *err)
 {
     scope s = {.job = j};
+    if (j->def->run == BATCH_CALL)
+        return job_call_render(&s, err);
     int status = j->def->run == BATCH_ARGV ? render_argv(&s, err) : render_shell(&s, err);
     if (status == 0 && j->def->cwd)
         status = render_place(&s, j->def->cwd, &j->cwd, err);

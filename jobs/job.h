@@ -29,8 +29,11 @@ typedef struct job {
     const char *const *shell; /* the shell's argv with the text as last word; NULL for an argv job */
     const char *text;         /* shell text after substitution; NULL for an argv job */
     const char *program;      /* the first word where that is plain, else NULL */
-    const char *cwd;          /* "." for the batch's folder */
-    const char *stdin_path;   /* NULL: none */
+    const char *library;      /* of a call; NULL: a command */
+    const deja_value *args;   /* of a call, in its order; files by their paths as above */
+    size_t arg_count;
+    const char *cwd;        /* "." for the batch's folder */
+    const char *stdin_path; /* NULL: none */
     job_input *inputs;
     size_t input_count;
     job_output *outputs;
@@ -44,7 +47,7 @@ void job_name(deja_buffer *b, const batch_job *def, uint32_t index);
 /* The parts of a job that job_render makes. */
 #define JOB_OUTPUTS 1u /* from the values of the matrix alone: of no other job anything is rendered */
 #define JOB_INPUTS  2u /* perhaps outputs of needed jobs */
-#define JOB_COMMAND 4u /* words, text, cwd, stdin */
+#define JOB_COMMAND 4u /* words, text, cwd, stdin; library and arguments */
 #define JOB_FILES   (JOB_OUTPUTS | JOB_INPUTS)
 #define JOB_ALL     (JOB_FILES | JOB_COMMAND)
 

@@ -177,6 +177,8 @@ static const char *place_from_cwd(job *j, const char *folder, size_t len, const 
 const char *job_paths_program(job *j, size_t at)
 {
     const char *folders;
+    if (j->library)
+        return at > 0 ? NULL : j->library;
     if (j->program && strchr(j->program, '/'))
         return at > 0                 ? NULL
                : j->program[0] == '/' ? job_paths_place(j, j->program)

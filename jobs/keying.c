@@ -4,6 +4,7 @@
 #include "keying.h"
 #include "environment.h"
 #include <deja/cleanup.h>
+#include <deja/encoding.h>
 #include <deja/file.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -31,6 +32,44 @@ static void add_command(active *a)
     deja_key_add_string(k, DEJA_FIELD_TEXT, "", a->job.text);
     for (size_t i = 0; a->job.def->shell[i]; i++)
         deja_key_add_string(k, DEJA_FIELD_SHELL, "", a->job.def->shell[i]);
+}
+
+static int file_hash(void *context, const char *path, deja_hash *ret, uint64_t *ret_size, deja_error *err)
+{
+    const active *a = context;
+    const deja_content *content = reads_content(&a->reads, path);
+    if (!content)
+        return deja_fail(err, DEJA_ENOTFOUND, "'%s' was not read", path);
+    *ret = content->hash;
+    *ret_size = content->size;
+    return 0;
+}
+
+static int add_argument(active *a, const char *name, const deja_value *v, deja_error *err)
+{
+    const deja_encoding_options options = {.file_hash = file_hash, .context = a};
+    DEJA_AUTO_BUFFER deja_buffer encoded = {0};
+    int status = deja_encode(&encoded, v, &options, err);
+    if (status < 0)
+        return deja_fail_in(err, "argument '%s'", name);
+    deja_key_add(&a->encoding, DEJA_FIELD_ARGUMENT, name, encoded.data, encoded.len);
+    return 0;
+}
+
+/* With a version the library counts by its name only: functions of two libraries may have one name. */
+static int add_call(active *a, deja_error *err)
+{
+    deja_key *k = &a->encoding;
+    const batch_job *def = a->job.def;
+    int status = 0;
+    deja_key_add_string(k, DEJA_FIELD_FUNCTION, "", def->symbol);
+    if (def->version)
+        deja_key_add(k, DEJA_FIELD_LIBRARY, a->job.library, NULL, 0);
+    else
+        deja_key_add_content(k, DEJA_FIELD_LIBRARY, a->job.library, &a->reads.items[0].content);
+    for (size_t i = 0; i < a->job.arg_count && status == 0; i++)
+        status = add_argument(a, def->with.names[i], &a->job.args[i], err);
+    return status;
 }
 
 /* 0 when what one of them left is not known. */
@@ -96,16 +135,22 @@ int keying_make(active *a, deja_error *err)
 {
     deja_key *k = &a->encoding;
     const batch_job *def = a->job.def;
-    deja_key_begin(k, "command");
+    int status = 0;
+    deja_key_begin(k, def->run == BATCH_CALL ? "call" : "command");
     if (def->scope)
         deja_key_add_string(k, DEJA_FIELD_SCOPE, "", def->scope);
     if (def->version)
         deja_key_add_string(k, DEJA_FIELD_VERSION, "", def->version);
-    add_command(a);
-    add_place(a);
+    if (def->run == BATCH_CALL) {
+        status = add_call(a, err);
+    } else {
+        add_command(a);
+        add_place(a);
+    }
     if (def->clean_env)
         deja_key_add(k, DEJA_FIELD_ENV_CLEAN, "", NULL, 0);
-    int status = add_environment(a, err);
+    if (status == 0)
+        status = add_environment(a, err);
     if (status < 0)
         return status;
     reads_key(&a->reads, k);
@@ -139,7 +184,7 @@ static int add_target(deja_key *k, const deja_digest_item *target)
 }
 
 int keying_left(const deja_output *outputs, size_t count, const deja_digest_item *targets,
-                const deja_content *out, deja_hash *ret)
+                const deja_content *out, const deja_content *value, deja_hash *ret)
 {
     deja_key k = {0};
     int known = 1;
@@ -152,6 +197,8 @@ int keying_left(const deja_output *outputs, size_t count, const deja_digest_item
     }
     if (count == 0)
         deja_key_add_content(&k, DEJA_FIELD_OUTPUT, "", out);
+    if (value)
+        deja_key_add_content(&k, DEJA_FIELD_FUNCTION, "", value);
     known &= !k.bytes.failed;
     *ret = deja_hash_bytes(k.bytes.data, k.bytes.len);
     deja_key_done(&k);

@@ -3,6 +3,7 @@
  */
 #include "launch.h"
 #include "environment.h"
+#include "functions.h"
 #include "outputs.h"
 #include <deja/cleanup.h>
 #include <deja/file.h>
@@ -204,7 +205,7 @@ int launch_start(active *a, int *ret_status, deja_error *err)
     flow *f = a->flow;
     DEJA_AUTO_CLOSE int in = -1;
     *ret_status = -1;
-    int status = f->runner ? 0 : open_runner(f, err);
+    int status = f->runner || a->job.library ? 0 : open_runner(f, err);
     if (status == 0)
         status = outputs_prepare(&a->job, a->reads.items, a->reads.count, err);
     if (status < 0)
@@ -213,6 +214,8 @@ int launch_start(active *a, int *ret_status, deja_error *err)
         status = open_stdin(a, &in, err);
     if (a->keyed)
         a->way = reads_way(&a->reads, f->batch->folder_fd);
+    if (a->job.library)
+        return functions_start(a, err);
     if (status == 0)
         status = start_process(a, in, err);
     if (status == DEJA_ENOTFOUND)

@@ -92,6 +92,8 @@ static int note_matrix(makers *m, const batch_job *def, deja_error *err)
  * folder or the PATH. */
 static int has_one_program(const batch_job *def)
 {
+    if (def->run == BATCH_CALL)
+        return 1;
     const template_text *t = def->words[0].template;
     const batch_env *path = job_paths_searched(def);
     if ((def->cwd && def->cwd->template->expr_count > 0) || (path && path->value.template->expr_count > 0))
@@ -115,10 +117,11 @@ static int check_program(job *j, deja_error *err)
 {
     const char *program;
     for (size_t at = 0; (program = job_paths_program(j, at)); at++)
-        for (size_t i = 0; i < j->output_count && strchr(j->program, '/'); i++)
+        for (size_t i = 0; i < j->output_count && (j->library || strchr(j->program, '/')); i++)
             if (strcmp(j->outputs[i].path, program) == 0)
                 return source_fail(&j->batch->source, j->outputs[i].at, err,
-                                   "output '%s' is also the program of '%s'", program, j->def->name);
+                                   "output '%s' is also the %s of '%s'", program,
+                                   j->library ? "library" : "program", j->def->name);
     return 0;
 }
 
@@ -182,6 +185,11 @@ static int link_name(makers *m, uint32_t number, int64_t only, const char *path,
     return m->found(m->context, &pair, err);
 }
 
+static mark mark_of_program(const batch_job *def)
+{
+    return def->run == BATCH_CALL ? def->call_at : def->words[0].at;
+}
+
 static int link_names(makers *m, uint32_t number, int64_t only, deja_error *err)
 {
     const batch_job *def = &m->batch->jobs[number];
@@ -192,7 +200,7 @@ static int link_names(makers *m, uint32_t number, int64_t only, deja_error *err)
         status = job_render(&j, m->batch, def, i, read_parts(def, i), err);
         const char *program;
         for (size_t at = 0; status == 0 && (program = job_paths_program(&j, at)); at++)
-            status = link_name(m, number, only, program, def->words[0].at, err);
+            status = link_name(m, number, only, program, mark_of_program(def), err);
         for (size_t k = 0; status == 0 && k < j.input_count; k++)
             if (!j.inputs[k].pattern && !j.inputs[k].folder)
                 status = link_name(m, number, only, j.inputs[k].path, j.inputs[k].at, err);

@@ -266,6 +266,16 @@ void matrix_value(const matrix_axis *a, uint32_t index, deja_buffer *b)
     }
 }
 
+int64_t matrix_whole(const matrix_axis *a, uint32_t index)
+{
+    return range_value(a, index);
+}
+
+double matrix_real(const matrix_axis *a, uint32_t index)
+{
+    return linspace_value(a, index);
+}
+
 const char *matrix_text(const matrix_axis *a, uint32_t index)
 {
     return a->kind == MATRIX_LIST ? a->text + a->start[index] : NULL;

@@ -53,6 +53,10 @@ void matrix_axis_done(matrix_axis *a);
 /* Appends value `index` (< count). A number is the shortest text that reads back equal. */
 void matrix_value(const matrix_axis *a, uint32_t index, deja_buffer *b);
 
+/* The same as a number: of a RANGE, of a LINSPACE. */
+int64_t matrix_whole(const matrix_axis *a, uint32_t index);
+double matrix_real(const matrix_axis *a, uint32_t index);
+
 /* The text of a LIST value in place, NULL for other kinds. */
 const char *matrix_text(const matrix_axis *a, uint32_t index);
 

@@ -4,13 +4,24 @@
 #include "outcome.h"
 #include "outputs.h"
 #include <deja/cleanup.h>
+#include <deja/image.h>
 #include <errno.h>
 #include <string.h>
+
+/* Why a call is no success; the signal is told by itself. */
+static int judge_call(const active *a, deja_error *why)
+{
+    if (a->outcome.signal)
+        return deja_fail(why, DEJA_EKILLED, "in '%s' of library '%s'", a->job.def->symbol, a->job.library);
+    return deja_fail(why, DEJA_EINVAL, "%s", a->why ? a->why : "out of memory");
+}
 
 int outcome_judge(active *a, deja_error *why)
 {
     const deja_outcome *o = &a->outcome;
     *why = (deja_error){0};
+    if (a->job.library && (o->signal || o->status))
+        return judge_call(a, why);
     if (o->exec_errno) {
         errno = o->exec_errno;
         if (o->exec_step == DEJA_EXEC_CWD)
@@ -23,6 +34,16 @@ int outcome_judge(active *a, deja_error *why)
         return deja_fail(why, o->out.lost ? o->out.error : o->err.error, "part of its output is lost: %s",
                          strerror(o->out.lost ? o->out.sys_errno : o->err.sys_errno));
     return outputs_check(&a->job, why);
+}
+
+/* A number is no image yet. */
+static deja_payload value_of(active *a)
+{
+    const deja_product *p = &a->product;
+    if (p->len)
+        return (deja_payload){.data = p->image, .len = p->len, .fd = p->fd};
+    deja_image_add(&a->image, &p->scalar);
+    return (deja_payload){.data = a->image.data, .len = a->image.len, .fd = -1};
 }
 
 int outcome_fill_result(active *a, uint32_t flags, deja_error *err)
@@ -56,7 +77,24 @@ int outcome_fill_result(active *a, uint32_t flags, deja_error *err)
         .output_count = count,
         .targets = targets,
     };
-    return 0;
+    if (!a->job.library)
+        return 0;
+    a->result.flags |= DEJA_RESULT_VALUE;
+    a->result.value = value_of(a);
+    return a->image.failed ? deja_fail(err, DEJA_ENOMEM, "result of the job: out of memory") : 0;
+}
+
+/* What is not to be kept the seal does not read. */
+const deja_content *outcome_value(active *a)
+{
+    deja_result *r = &a->result;
+    if (!(r->flags & DEJA_RESULT_VALUE))
+        return NULL;
+    if (r->flags & DEJA_RESULT_NO_KEEP)
+        r->value_content = (deja_content){.kind = DEJA_CONTENT_FILE,
+                                          .size = r->value.len,
+                                          .hash = deja_hash_bytes(r->value.data, r->value.len)};
+    return &r->value_content;
 }
 
 int outcome_reads_same(active *a)

@@ -167,8 +167,11 @@ int reads_list(reads *ret, job *j, const char *program, deja_error *err)
 {
     reads_reset(ret);
     ret->has_program = program != NULL;
+    ret->has_library = j->library != NULL;
     ret->has_stdin = j->stdin_path != NULL;
     int status = program ? add_item(ret, program, 0, err) : 0;
+    if (status == 0 && ret->has_library)
+        status = add_item(ret, j->library, 0, err);
     if (status == 0 && ret->has_stdin)
         status = add_item(ret, j->stdin_path, 0, err);
     size_t first = ret->count;
@@ -187,13 +190,18 @@ int reads_list(reads *ret, job *j, const char *program, deja_error *err)
     return status;
 }
 
-static int explain(const deja_digest_item *item, int is_stdin, deja_error *err)
+static const char *kind_of(const reads *r, size_t i)
 {
-    const char *what = is_stdin ? "standard input" : "input";
+    size_t first = (size_t)r->has_program + (size_t)r->has_library;
+    return r->has_library && i == 0 ? "library" : i < first + r->has_stdin ? "standard input" : "input";
+}
+
+static int explain(const deja_digest_item *item, const char *what, deja_error *err)
+{
     if (item->sys_errno == ENOENT)
         return deja_fail(err, DEJA_ENOTFOUND, "%s '%s' does not exist", what, item->path);
-    if (item->sys_errno == EISDIR && is_stdin)
-        return deja_fail(err, DEJA_ETYPE, "standard input '%s' must be a file, it is a folder", item->path);
+    if (item->sys_errno == EISDIR && strcmp(what, "input") != 0)
+        return deja_fail(err, DEJA_ETYPE, "%s '%s' must be a file, it is a folder", what, item->path);
     if (item->sys_errno == EISDIR)
         return deja_fail(err, DEJA_ETYPE, "%s '%s' is a folder: write '%s/' to mean all files below it", what,
                          item->path, item->path);
@@ -209,7 +217,7 @@ int reads_check(const reads *r, deja_error *err)
 {
     for (size_t i = r->has_program; i < r->count; i++)
         if (r->items[i].sys_errno)
-            return explain(&r->items[i], i < (size_t)r->has_program + r->has_stdin, err);
+            return explain(&r->items[i], kind_of(r, i), err);
     return 0;
 }
 
@@ -237,9 +245,9 @@ void reads_key(const reads *r, deja_key *key)
     size_t i = 0;
     if (r->has_program && r->items[0].sys_errno == 0)
         deja_key_add_content(key, DEJA_FIELD_PROGRAM, "", &r->items[0].content);
-    else
+    else if (!r->has_library)
         deja_key_add(key, DEJA_FIELD_PROGRAM, "", NULL, 0);
-    i += r->has_program;
+    i += (size_t)r->has_program + (size_t)r->has_library;
     if (r->has_stdin)
         deja_key_add_content(key, DEJA_FIELD_STDIN, r->items[i].path, &r->items[i].content), i++;
     for (; i < r->count; i++)
@@ -247,6 +255,15 @@ void reads_key(const reads *r, deja_key *key)
     for (i = 0; i < r->empty_count; i++)
         deja_key_add_content(key, DEJA_FIELD_INPUT, r->empty[i],
                              &(deja_content){.kind = DEJA_CONTENT_FOLDER, .hash = deja_hash_bytes("", 0)});
+}
+
+const deja_content *reads_content(const reads *r, const char *path)
+{
+    size_t first = (size_t)r->has_program + (size_t)r->has_library + (size_t)r->has_stdin;
+    for (size_t i = first; i < r->count; i++)
+        if (strcmp(r->items[i].path, path) == 0)
+            return &r->items[i].content;
+    return NULL;
 }
 
 int reads_same_paths(const reads *a, const reads *b)
@@ -307,7 +324,7 @@ uint64_t reads_way(const reads *r, int dirfd)
 void reads_reset(reads *r)
 {
     r->count = r->empty_count = r->followed_count = 0;
-    r->has_program = r->has_stdin = 0;
+    r->has_program = r->has_library = r->has_stdin = 0;
 }
 
 void reads_done(reads *r)

@@ -1,16 +1,19 @@
 #ifndef READS_H
 #define READS_H
 /*
- * What a job reads: its program, its standard input, its declared inputs with patterns and folders opened up.
- * The list goes to the cache to be hashed before the job runs, and again to be compared afterwards.
+ * What a job reads: its program or library, its standard input, its declared inputs with patterns and folders
+ * opened up. The list goes to the cache to be hashed before the job runs, and again to be compared
+ * afterwards.
  */
 #include "job.h"
 #include <deja/cache.h>
 
 typedef struct reads {
-    deja_digest_item *items; /* program first, then standard input, then inputs sorted by path, each once */
+    deja_digest_item
+        *items; /* program or library first, then standard input, then inputs sorted by path, each once */
     size_t count, cap;
     int has_program;    /* items[0] is the program */
+    int has_library;    /* items[0] is the library of a call */
     int has_stdin;      /* the next one is standard input */
     const char **empty; /* input folders in which there is no file */
     size_t empty_count, empty_cap;
@@ -36,8 +39,11 @@ int reads_probe(reads *r, int dirfd, deja_error *err);
  * runs it does something else when nobody may. */
 void reads_key_file(deja_key *key, deja_field_tag tag, const deja_digest_item *item);
 
-/* Adds program, standard input and inputs to the key. */
+/* Adds program, standard input and inputs to the key; a library is not among them. */
 void reads_key(const reads *r, deja_key *key);
+
+/* The content of an input by its path, NULL when it is none. */
+const deja_content *reads_content(const reads *r, const char *path);
 
 /* 1 when both list the same paths. */
 int reads_same_paths(const reads *a, const reads *b);

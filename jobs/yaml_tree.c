@@ -96,6 +96,11 @@ int yaml_int(const yaml_node *n, int64_t *ret)
     return deja_text_int(n->text, ret) == 0;
 }
 
+int yaml_is_number(const yaml_node *n)
+{
+    return n->kind == YAML_SCALAR && n->plain && is_number(n->text);
+}
+
 int yaml_double(const yaml_node *n, double *ret)
 {
     int64_t whole;

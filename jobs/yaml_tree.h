@@ -47,4 +47,7 @@ int yaml_bool(const yaml_node *n, int *ret);
 int yaml_int(const yaml_node *n, int64_t *ret);
 int yaml_double(const yaml_node *n, double *ret);
 
+/* 1 for a plain scalar that is spelled as a number in decimal, be it as large as it likes. */
+int yaml_is_number(const yaml_node *n);
+
 #endif

@@ -57,16 +57,20 @@ static void read_notes(const char *at, uint64_t len, object_id *id)
     }
 }
 
+void object_of_file(const struct stat *st, object_id *ret)
+{
+    *ret = (object_id){.dev = st->st_dev,
+                       .inode = st->st_ino,
+                       .size = (uint64_t)st->st_size,
+                       .mtime_ns = st->st_mtim.tv_sec * DEJA_S_NS + st->st_mtim.tv_nsec,
+                       .ctime_ns = st->st_ctim.tv_sec * DEJA_S_NS + st->st_ctim.tv_nsec};
+}
+
 static void identify_file(const char *path, object_id *id)
 {
     struct stat st;
-    if (stat(path[0] ? path : "/proc/self/exe", &st) < 0)
-        return;
-    id->dev = st.st_dev;
-    id->inode = st.st_ino;
-    id->size = (uint64_t)st.st_size;
-    id->mtime_ns = st.st_mtim.tv_sec * DEJA_S_NS + st.st_mtim.tv_nsec;
-    id->ctime_ns = st.st_ctim.tv_sec * DEJA_S_NS + st.st_ctim.tv_nsec;
+    if (stat(path[0] ? path : "/proc/self/exe", &st) == 0)
+        object_of_file(&st, id);
 }
 
 static void identify(const struct dl_phdr_info *info, const char *path, object_id *id)
@@ -101,7 +105,7 @@ static int look_at(struct dl_phdr_info *info, size_t size, void *context)
     return 1;
 }
 
-static int same_object(const object_id *a, const object_id *b)
+int object_is_same(const object_id *a, const object_id *b)
 {
     return a->build_len == b->build_len && memcmp(a->build, b->build, a->build_len) == 0 &&
            (a->build_len || (a->dev == b->dev && a->inode == b->inode && a->size == b->size &&
@@ -157,7 +161,7 @@ static int file_is_same(const function_place *p)
         identify_unloaded(p->path, &now);
     else
         identify_file(p->path, &now);
-    return same_object(&p->id, &now);
+    return object_is_same(&p->id, &now);
 }
 
 static int changed(const function_place *p, deja_error *err)
@@ -201,7 +205,7 @@ deja_job_fn function_place_open(const function_place *p, deja_error *err)
     }
     if (!s.found && load(p, &s, err) < 0)
         return NULL;
-    if (!same_object(&p->id, &s.id)) {
+    if (!object_is_same(&p->id, &s.id)) {
         changed(p, err);
         return NULL;
     }

@@ -5,6 +5,7 @@
  * of, and the offset in it. An object is known by its build-id, or, where it has none, by its file.
  */
 #include <deja/job.h>
+#include <sys/stat.h>
 
 enum { build_id_most = 32 };
 
@@ -20,10 +21,15 @@ typedef struct function_place {
     uint64_t offset; /* of the function */
     uint32_t number; /* of the function in its pool */
     uint32_t capture;
+    uint32_t symbol; /* where in `name` its symbol begins; 0: known by its offset (else see library.h) */
     object_id id;
     char path[1024]; /* "" is the program */
-    char name[];     /* for messages */
+    char name[];     /* for messages; perhaps followed by the symbol */
 } function_place;
+
+/* How a file is known that is not loaded here. */
+void object_of_file(const struct stat *st, object_id *ret);
+int object_is_same(const object_id *a, const object_id *b);
 
 /* Bytes of the place of a function of this name. */
 uint64_t function_place_size(const char *name);

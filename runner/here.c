@@ -21,6 +21,12 @@ void deja_pool_call_here(deja_pool_function *f, const deja_value *args, size_t n
     deja_error err;
     int64_t began = deja_monotonic_ns(NULL), cpu = thread_cpu_ns();
     *ret = (deja_task_outcome){.product.fd = -1, .out_fd = -1, .err_fd = -1};
+    if (!f->options.function) {
+        ret->code =
+            deja_fail(&err, DEJA_EINVAL, "'%s' is of a library that only workers load", f->options.name);
+        ret->text = deja_strdup(err.text);
+        return;
+    }
     sink_init(&sink, pool_options(f->pool)->stage_folder);
     ret->code = invoke(f->options.function, f->options.name, args, n, &sink, &ret->product, &err);
     sink_done(&sink);

@@ -115,10 +115,15 @@ static int open_backend(deja_pool *p, uint32_t kind, deja_error *err)
 
 static int check_function(const deja_pool_function_options *o, deja_error *err)
 {
-    if (!o || o->size != sizeof *o || !o->name || !o->function)
-        return deja_fail(err, DEJA_EINVAL, "a function of a pool needs options with a name and a function");
+    if (!o || o->size != sizeof *o || !o->name || (!o->function == !o->library) ||
+        (!o->library != !o->symbol))
+        return deja_fail(err, DEJA_EINVAL,
+                         "a function of a pool needs options with a name and a function, or a library and a "
+                         "symbol in it");
     if (o->backend >= backends)
         return deja_fail(err, DEJA_EINVAL, "'%s': there is no backend %u", o->name, o->backend);
+    if (o->library && o->backend != DEJA_PROCESS)
+        return deja_fail(err, DEJA_EINVAL, "'%s': only processes load the library of a function", o->name);
     if (o->timeout_ms < 0 || o->timeout_ms > INT64_MAX / DEJA_MS_NS / 2 || o->per_second < 0)
         return deja_fail(err, DEJA_EINVAL, "'%s': a limit is negative or too large", o->name);
     return 0;
@@ -273,6 +278,7 @@ int deja_pool_define(deja_pool *p, const deja_pool_function_options *options, de
         return rc;
     backend *b = p->backend[options->backend];
     rc = b->define ? b->define(b, f, err) : 0;
+    f->options.library = f->options.symbol = NULL; /* the caller's; what matters of them is in the place */
     if (rc < 0) {
         free_function(f);
         return rc;

@@ -3,6 +3,7 @@
  * its own result: indices and lengths are checked.
  */
 #include "process.h"
+#include "library.h"
 #include "product.h"
 #include "result_sink.h"
 #include "zygote.h"
@@ -436,10 +437,14 @@ static void free_task(backend *b, task *t)
 static int define(backend *b, deja_pool_function *f, deja_error *err)
 {
     process *p = (process *)b;
-    function_place *place = heap_alloc(p->shop.heap, function_place_size(f->options.name), 1, err);
+    const deja_pool_function_options *o = &f->options;
+    function_place *place = heap_alloc(
+        p->shop.heap, o->library ? library_place_size(o->symbol, o->name) : function_place_size(o->name), 1,
+        err);
     if (!place)
         return err ? err->code : DEJA_EFULL;
-    int rc = function_place_find(f->options.function, f->options.name, place, err);
+    int rc = o->library ? library_place(o->library, o->symbol, o->name, place, err)
+                        : function_place_find(o->function, o->name, place, err);
     if (rc < 0) {
         heap_free(p->shop.heap, place);
         return rc;

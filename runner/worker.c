@@ -180,7 +180,8 @@ deja_job_fn worker_function(worker *w, const function_place *p)
         w->function_cap = cap;
     }
     if (!w->function[p->number])
-        w->function[p->number] = function_place_open(p, &w->err);
+        w->function[p->number] =
+            p->symbol ? library_function(&w->loaded, p, &w->err) : function_place_open(p, &w->err);
     return w->function[p->number];
 }
 

@@ -5,6 +5,7 @@
  * worker_call.c one call, worker_map.c a share of a map.
  */
 #include "function_place.h"
+#include "library.h"
 #include "result_sink.h"
 #include "shop.h"
 #include <deja/image.h>
@@ -22,6 +23,7 @@ typedef struct worker {
     deja_image_heap heap;  /* where references of arguments lead to */
     deja_job_fn *function; /* by number; NULL: not found yet */
     size_t function_cap;
+    loaded_library *loaded;    /* libraries that functions are in by their symbol */
     uint64_t tasks;            /* ended here */
     int64_t spin_ns;           /* now; adapted */
     int64_t cpu_ns, cpu_at_ns; /* processor time, and when it was read */

@@ -157,6 +157,10 @@ void events_job(events *e, const flow_event *event)
         json_string(b, "job", event->def->name);
         fields_params(b, "params", event->def, event->index);
     }
+    if (event->def && event->def->symbol) {
+        json_string(b, "function", event->def->symbol);
+        json_string(b, "library", event->def->library);
+    }
     if (event->keyed)
         json_hash(b, "key", &event->key);
     if (event->reason)

@@ -207,8 +207,8 @@ int outbox_open(outbox **ret, const outbox_options *options, deja_error *err)
     outbox *o = deja_calloc(1, sizeof *o);
     if (!o)
         return deja_fail(err, DEJA_ENOMEM, "out of memory");
-    sink_init(&o->out, options->out_fd, "standard output");
-    sink_init(&o->err, options->err_fd, "standard error");
+    sink_begin(&o->out, options->out_fd, "standard output");
+    sink_begin(&o->err, options->err_fd, "standard error");
     o->same = sink_is_same(&o->out, &o->err);
     o->pool = (held_pool){.limit = options->memory_limit ? options->memory_limit : MEMORY_LIMIT,
                           .folder = options->folder,

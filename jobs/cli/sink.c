@@ -5,7 +5,7 @@
 #include <poll.h>
 #include <unistd.h>
 
-void sink_init(sink *s, int fd, const char *name)
+void sink_begin(sink *s, int fd, const char *name)
 {
     struct stat st;
     *s = (sink){.fd = fd, .name = name};

@@ -23,7 +23,7 @@ typedef struct sink {
     deja_error error; /* of that write, code 0 for EPIPE */
 } sink;
 
-void sink_init(sink *s, int fd, const char *name);
+void sink_begin(sink *s, int fd, const char *name);
 
 /* 1 when both are one file. */
 int sink_is_same(const sink *a, const sink *b);

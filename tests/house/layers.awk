@@ -91,6 +91,7 @@ BEGIN {
     own_call("yaml_[a-z]+_(initialize|parse|delete|set_input[a-z_]*|load)", "^jobs/yaml\\.c$", "libyaml has one home")
     own_call("fork|vfork|_Fork|clone|clone3|execve?|execv[pe]*|execl[pe]?|execveat|fexecve|posix_spawnp?|popen", \
         "^runner/(spawn|zygote)\\.c$", "processes are made in two places: jobs and workers")
+    own_call("dlopen|dlmopen", "^runner/(function_place|library_load)\\.c$", "libraries are loaded by workers only")
     own_call("malloc|calloc|realloc|reallocarray|free|strdup|strndup|asprintf|vasprintf|aligned_alloc|posix_memalign", \
         "^cache/base/alloc\\.c$", "use deja/memory.h")
     own_call("strcpy|strcat|sprintf|vsprintf|strtok|strtok_r|atoi|atol|atof|system|signal|gets", "^$", "banned")

@@ -16,7 +16,7 @@
 
 /* What a field says. Numbers are part of the format and never change. */
 typedef enum deja_field_tag {
-    DEJA_FIELD_KIND = 1,        /* value: "command" or "function" */
+    DEJA_FIELD_KIND = 1,        /* value: "command", "function" or (of a batch) "call" */
     DEJA_FIELD_SCOPE = 2,       /* value: the scope that keeps projects apart */
     DEJA_FIELD_VERSION = 3,     /* value: the user's version string */
     DEJA_FIELD_WORD = 4,        /* value: one argv element; in order */
@@ -36,7 +36,8 @@ typedef enum deja_field_tag {
     DEJA_FIELD_ARGUMENT = 18,   /* name: parameter ("" by place), value: canonical encoding of the value
                                    (deja/encoding.h); in order */
     DEJA_FIELD_BUILD = 19,      /* value: build-id of the object that holds the function */
-    DEJA_FIELD_LIBRARY = 20,    /* name: path, value: content of the library */
+    DEJA_FIELD_LIBRARY = 20,    /* name: path, value: content of the library; empty where a version stands
+                                   for it */
     DEJA_FIELD_EXECUTABLE = 21, /* name: path of the file in the field before, which somebody may execute */
 } deja_field_tag;
 

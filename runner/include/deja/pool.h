@@ -70,6 +70,9 @@ typedef struct deja_pool_function_options {
     double per_second;    /* starts a second, evenly; 0: any number */
     uint32_t capture; /* 1: what it writes to descriptors 1 and 2 is captured (process only), else it passes
                          through */
+    /* Instead of `function` (NULL): the symbol of a library by its absolute path, which workers load and this
+     * process never does. Process only. */
+    const char *library, *symbol;
 } deja_pool_function_options;
 
 typedef struct deja_pool_function deja_pool_function;
@@ -79,6 +82,10 @@ typedef struct deja_pool_function deja_pool_function;
  * object and offset, and the object is known by its build-id (where it has none, by device, inode, size and
  * times). DEJA_EINVAL names what to use instead for one that lies in none (a callback made by ctypes or
  * LuaJIT). Valid until the pool is closed.
+ *
+ * A library is looked at here: DEJA_ENOTFOUND, DEJA_ETYPE (none, or for another machine), DEJA_EDENIED
+ * (others may write to it or to its folder). What only loading shows (a symbol or a library that it lacks) is
+ * the outcome of each task; so is DEJA_ECHANGED when it was replaced since.
  */
 DEJA_API int deja_pool_define(deja_pool *p, const deja_pool_function_options *options,
                               deja_pool_function **ret, deja_error *err);
@@ -88,6 +95,10 @@ DEJA_API int deja_pool_define(deja_pool *p, const deja_pool_function_options *op
  * times of the file. *len: room, then bytes. DEJA_EINVAL when it lies in no file.
  */
 DEJA_API int deja_pool_build_of(deja_job_fn function, unsigned char *ret, size_t *len, deja_error *err);
+
+/* 0: it is of a library whose file was replaced or written to since it was defined: define it anew. A worker
+ * that has the old one loaded fails tasks of the new. */
+DEJA_API int deja_pool_is_current(const deja_pool_function *f);
 
 /* ---- tasks ---- */
 

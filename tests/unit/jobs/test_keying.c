@@ -68,7 +68,8 @@ static const char *fields_of(const deja_key *key)
     line[0] = '\0';
     while ((more = deja_field_next(key->bytes.data, key->bytes.len, &at, &f)) > 0) {
         int binary = f.tag == DEJA_FIELD_ENV_SECRET || f.tag == DEJA_FIELD_NEED ||
-                     f.tag == DEJA_FIELD_PROGRAM || f.tag == DEJA_FIELD_INPUT || f.tag == DEJA_FIELD_STDIN;
+                     f.tag == DEJA_FIELD_PROGRAM || f.tag == DEJA_FIELD_INPUT || f.tag == DEJA_FIELD_STDIN ||
+                     f.tag == DEJA_FIELD_LIBRARY || f.tag == DEJA_FIELD_ARGUMENT;
         n += (size_t)snprintf(line + n, sizeof line - n, "%d %.*s=%.*s;", f.tag, (int)f.name_len, f.name,
                               binary ? 0 : (int)f.value_len, (const char *)f.value);
     }
@@ -128,6 +129,89 @@ static void test_keying__words_stand_for_themselves(void **state)
                         "1 =command;4 =prog;4 =;4 =two words;7 =.;8 LANG=C;8 TZ=UTC;12 =;");
     end(&a);
     close_run(&r);
+}
+
+/* Of the library: its name and content; with a version only its name. */
+static void test_keying__fields_of_a_call_come_in_their_order(void **state)
+{
+    (void)state;
+    run r;
+    open_run(
+        &r,
+        "version: 1\njobs:\n"
+        "  n: {run: x}\n"
+        "  a: {call: \"./lib.so:f\", with: {b: 1, a: {file: z}}, outputs: {o: out}, env: [A], inputs: [y], "
+        "needs: n, scope: s}\n"
+        "  v: {call: \"./lib.so:f\", version: 3}\n");
+    settle(&r, "left");
+    active a = begin(&r, "a", 0);
+    assert_int_equal(keying_make(&a, NULL), 0);
+    assert_string_equal(fields_of(&a.encoding),
+                        "1 =call;2 =s;17 =f;20 lib.so=;18 b=;18 a=;8 A=a;8 LANG=C;8 TZ=UTC;"
+                        "13 y=;13 z=;15 o=out;16 n=;");
+    end(&a);
+    a = begin(&r, "v", 0);
+    assert_int_equal(keying_make(&a, NULL), 0);
+    assert_string_equal(fields_of(&a.encoding), "1 =call;3 =3;17 =f;20 lib.so=;8 LANG=C;8 TZ=UTC;");
+    end(&a);
+    close_run(&r);
+}
+
+/* A promise to all versions to come, by the bytes of their keys. */
+static void test_keying__keys_of_calls_never_change(void **state)
+{
+    (void)state;
+    run r;
+    char hex[DEJA_HASH_HEX];
+    open_run(
+        &r,
+        "version: 1\njobs:\n"
+        "  a: {call: \"./lib.so:f\", with: {T: 2.5, L: 64, name: x, many: [true, null], data: {file: z}}}\n"
+        "  v: {call: \"./lib.so:f\", version: 3}\n");
+    deja_hash key = key_of(&r, "a", 0);
+    deja_hash_hex(&key, hex);
+    assert_string_equal(hex, "0369bf49c9ef48cac0a479e763aed0d3");
+    key = key_of(&r, "v", 0);
+    deja_hash_hex(&key, hex);
+    assert_string_equal(hex, "151d7ee92e617bf297308a589d2112ba");
+    close_run(&r);
+}
+
+/* What is no argument to the function is none to the key, and the other way round. */
+static void test_keying__every_part_of_a_call_counts(void **state)
+{
+    (void)state;
+    static const char *const calls[] = {
+        "call: \"lib.so:f\"",
+        "call: \"lib.so:g\"",
+        "call: \"lib2.so:f\"",
+        "call: \"lib.so:f\", version: 1",
+        "call: \"lib2.so:f\", version: 1",
+        "call: \"lib.so:f\", with: {a: 1}",
+        "call: \"lib.so:f\", with: {b: 1}",
+        "call: \"lib.so:f\", with: {a: 1.0}",
+        "call: \"lib.so:f\", with: {a: \"1\"}",
+        "call: \"lib.so:f\", with: {a: true}",
+        "call: \"lib.so:f\", with: {a: [1]}",
+        "call: \"lib.so:f\", with: {a: 1, b: 2}",
+        "call: \"lib.so:f\", with: {b: 2, a: 1}",
+        "call: \"lib.so:f\", with: {a: {file: x}}",
+        "call: \"lib.so:f\", with: {a: x}, inputs: [x]",
+        "run: [lib.so, f]",
+    };
+    enum { COUNT = sizeof calls / sizeof *calls };
+    deja_hash keys[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        run r;
+        char text[256];
+        snprintf(text, sizeof text, "version: 1\njobs:\n  a: {%s}\n", calls[i]);
+        open_run(&r, text);
+        keys[i] = key_of(&r, "a", 0);
+        close_run(&r);
+        for (int k = 0; k < i; k++)
+            if (deja_hash_equal(&keys[i], &keys[k]))
+                fail_msg("one key: %s and %s", calls[i], calls[k]);
+    }
 }
 
 /* Executed directly or by its shell: a text is keyed as a text. */
@@ -255,7 +339,7 @@ static deja_hash left_of(const deja_output *outputs, size_t count, const deja_di
 {
     deja_hash hash;
     deja_content out = content_of("out");
-    assert_int_equal(keying_left(outputs, count, targets, &out, &hash), 1);
+    assert_int_equal(keying_left(outputs, count, targets, &out, NULL, &hash), 1);
     return hash;
 }
 
@@ -292,9 +376,14 @@ static void test_keying__without_outputs_standard_output_is_what_was_left(void *
     (void)state;
     deja_content one = content_of("1"), two = content_of("2");
     deja_hash out, out2;
-    assert_int_equal(keying_left(NULL, 0, NULL, &one, &out), 1);
-    assert_int_equal(keying_left(NULL, 0, NULL, &two, &out2), 1);
+    assert_int_equal(keying_left(NULL, 0, NULL, &one, NULL, &out), 1);
+    assert_int_equal(keying_left(NULL, 0, NULL, &two, NULL, &out2), 1);
     assert_false(deja_hash_equal(&out, &out2));
+    deja_hash value, value2;
+    assert_int_equal(keying_left(NULL, 0, NULL, &one, &one, &value), 1);
+    assert_int_equal(keying_left(NULL, 0, NULL, &one, &two, &value2), 1);
+    assert_false(deja_hash_equal(&value, &value2));
+    assert_false(deja_hash_equal(&value, &out));
 }
 
 static void test_keying__a_link_is_left_with_the_file_that_it_leads_to(void **state)
@@ -319,7 +408,7 @@ static void test_keying__a_link_is_left_with_the_file_that_it_leads_to(void **st
         assert_true(deja_hash_equal(&hash, &plain));
     }
     target.sys_errno = EACCES;
-    assert_int_equal(keying_left(&link, 1, &target, &none.content, &hash), 0);
+    assert_int_equal(keying_left(&link, 1, &target, &none.content, NULL, &hash), 0);
 }
 
 static void test_keying__an_input_that_may_be_executed_says_so(void **state)
@@ -375,6 +464,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
         CASE(test_keying__fields_of_a_text_come_in_their_order),
+        CASE(test_keying__fields_of_a_call_come_in_their_order),
+        CASE(test_keying__keys_of_calls_never_change),
+        CASE(test_keying__every_part_of_a_call_counts),
         CASE(test_keying__words_stand_for_themselves),
         CASE(test_keying__how_a_text_is_executed_is_not_in_the_key),
         CASE(test_keying__a_command_outside_of_batches_has_its_absolute_folder),

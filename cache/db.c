@@ -9,8 +9,10 @@
 #include <deja/clock.h>
 #include <deja/memory.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #define BUSY_WAIT_NS       (30 * DEJA_S_NS)
 #define HASTY_WAIT_NS      (100 * DEJA_MS_NS) /* a person who presses Ctrl-C does not notice that */
@@ -132,6 +134,20 @@ static int open_to_write(db *d, const char *path, int wal, deja_error *err)
                       "change the journal of the cache");
 }
 
+/*
+ * Where a file cannot be opened for writing, be it because it is not there, SQLite tries once more for
+ * reading. A database that appears between the two tries (another process makes it) is open for reading only,
+ * then: once more.
+ */
+static int open_own(db *d, const char *path, deja_error *err)
+{
+    int r = open_handle(d, path, SQLITE_OPEN_READWRITE, err);
+    if (r || sqlite3_db_readonly(d->handle, "main") != 1 || faccessat(AT_FDCWD, path, W_OK, AT_EACCESS))
+        return r;
+    sqlite3_close(deja_take(d->handle));
+    return open_handle(d, path, SQLITE_OPEN_READWRITE, err);
+}
+
 int db_open(db **ret, const char *path, unsigned flags, deja_error *err)
 {
     db *d = deja_calloc(1, sizeof *d);
@@ -141,7 +157,7 @@ int db_open(db **ret, const char *path, unsigned flags, deja_error *err)
     int wal = 0;
     deja_error local;
     err = err ? err : &local;
-    int r = open_handle(d, path, SQLITE_OPEN_READWRITE, err);
+    int r = open_own(d, path, err);
     if (!r)
         sqlite3_db_config(d->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     if (!r)

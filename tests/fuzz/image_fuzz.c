@@ -42,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     DEJA_AUTO_ARENA deja_arena arena = {0};
     DEJA_AUTO_FREE uint8_t *copy = deja_realloc(NULL, size);
     uint64_t heap[8] = {0};
-    deja_image_heap shared = {heap, sizeof heap};
+    deja_image_heap shared = {.base = heap, .len = sizeof heap};
     deja_value v;
     deja_error err;
     require(copy != NULL, "out of memory");

@@ -6,6 +6,7 @@
 #include "async.h"
 
 #include "fd_watch.h"
+#include "inside.h"
 #include "local.h"
 #include "local_map.h"
 
@@ -129,6 +130,7 @@ static coroutine *coroutine_for(async *a, task *t)
     c->number = t->outcome.task;
     c->fd = -1;
     c->killed = 0;
+    c->inside = NULL;
     c->deadline.kind = timer_deadline;
     return c;
 }
@@ -324,17 +326,18 @@ static void handle_event(async *a, const struct epoll_event *e)
 /* 0: there is something to do at once. */
 static int64_t may_sleep_ns(async *a)
 {
-    if (a->ready.first || (a->first_new && !a->waits_for_memory))
+    if (a->ready.first || (a->first_new && !a->waits_for_memory && !a->stop))
         return 0;
     int64_t next = timer_heap_next_ns(&a->timers), left = next == INT64_MAX ? INT64_MAX : next - a->now_ns;
     int64_t most = a->set.live || a->set.is_trimmed ? DEJA_S_NS : idle_trim_ms * DEJA_MS_NS;
     return left < 0 ? 0 : left < most ? left : most;
 }
 
-/* Who pushes looks at `sleeping` after it pushed; we look at what was pushed after we set it. */
+/* Who pushes looks at `sleeping` after it pushed; we look at what was pushed after we set it. After a stop
+ * only the end of what lives counts. */
 static int is_called(async *a)
 {
-    return a->stop || atomic_load(&a->fresh) || atomic_load(&a->kills);
+    return (a->stop && !a->set.live) || atomic_load(&a->fresh) || atomic_load(&a->kills);
 }
 
 static void wait_for_events(async *a)
@@ -360,6 +363,8 @@ static void wait_for_events(async *a)
 static void *run_loop(void *arg)
 {
     async *a = arg;
+    inside here;
+    inside_enter(&here, a->pool);
     a->now_ns = deja_monotonic_ns(NULL);
     while (!a->stop || a->set.live) {
         fetch_new(a);
@@ -371,6 +376,7 @@ static void *run_loop(void *arg)
         wait_for_events(a);
     }
     ring(a);
+    inside_leave(&here);
     return NULL;
 }
 

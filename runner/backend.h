@@ -19,8 +19,9 @@ struct deja_pool_function {
     deja_pool *pool;
     deja_pool_function_options options; /* name is a copy of our own */
     uint32_t number;                    /* dense, from 0 */
-    uint32_t running;                   /* tasks given to the backend and not finished */
+    uint32_t running;                   /* tasks and shares of maps given to the backend and not finished */
     _Atomic int64_t next_start_ns;      /* rate limit; limit_claim */
+    _Atomic int64_t *shared_start_ns;   /* process: used instead; workers that run maps claim, too */
     task *first, *last;                 /* waiting for max_running, per_second or room in the backend */
     void *place;                        /* process: where workers find it */
     struct deja_pool_function *next;
@@ -75,6 +76,8 @@ struct backend {
     /* Hands what has ended to pool_finished (process, inline). Never waits. NULL: pool_finished comes by
      * itself. */
     void (*collect)(backend *b);
+    /* Tasks have ended, so that what max_running held back may go on. NULL: no need. */
+    void (*resume)(backend *b);
     /* Reports what is late by pool_late. Returns when to look again (INT64_MAX: no need). Called when
      * pool_due() came. NULL: no need. */
     int64_t (*look)(backend *b, int64_t now_ns);

@@ -26,8 +26,9 @@ typedef struct coroutine {
     task *task;      /* async.c, as are number and deadline */
     uint64_t number; /* of the task */
     timer deadline;
-    void *fiber;      /* ThreadSanitizer's */
-    void *fake_stack; /* AddressSanitizer's */
+    struct inside *inside; /* inside.c */
+    void *fiber;           /* ThreadSanitizer's */
+    void *fake_stack;      /* AddressSanitizer's */
 } __attribute__((aligned(64))) coroutine;
 
 typedef struct coroutine_set {

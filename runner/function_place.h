@@ -22,6 +22,7 @@ typedef struct function_place {
     uint32_t number; /* of the function in its pool */
     uint32_t capture;
     uint32_t symbol; /* where in `name` its symbol begins; 0: known by its offset (else see library.h) */
+    _Atomic int64_t next_start_ns; /* limit_claim_word; workers write to it */
     object_id id;
     char path[1024]; /* "" is the program */
     char name[];     /* for messages; perhaps followed by the symbol */

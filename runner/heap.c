@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* ---- extents ---- */
@@ -262,10 +263,21 @@ static uint64_t memory_of_machine(void)
     return pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : UINT64_C(1) << 30;
 }
 
+/* A file beyond this limit is a signal (SIGXFSZ), not an error. */
+static uint64_t file_limit(void)
+{
+    struct rlimit most;
+    if (getrlimit(RLIMIT_FSIZE, &most) < 0 || most.rlim_cur == RLIM_INFINITY)
+        return UINT64_MAX;
+    return most.rlim_cur & ~(uint64_t)(slab_bytes - 1);
+}
+
 /* Twice: once for its place, once for what workers write. The second is made by the zygote. */
 static int map_heap(heap *h, uint64_t bytes, deja_error *err)
 {
-    for (h->len = bytes; h->len >= 2 * slab_bytes; h->len = h->len / 2 & ~(slab_bytes - 1)) {
+    uint64_t most = file_limit();
+    for (h->len = bytes < most ? bytes : most; h->len >= 2 * slab_bytes;
+         h->len = h->len / 2 & ~(slab_bytes - 1)) {
         if (ftruncate(h->fd, (off_t)h->len) < 0)
             continue;
         void *p = mmap(NULL, h->len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, h->fd, 0);

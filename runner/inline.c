@@ -1,6 +1,7 @@
 /*
  * The inline backend: tasks run in the thread that takes outcomes, one for each look.
  */
+#include "inside.h"
 #include "local.h"
 #include "local_map.h"
 #include "pool_state.h"
@@ -36,7 +37,10 @@ static void collect(backend *b)
     i->first = t->next;
     if (!i->first)
         i->last = NULL;
+    inside here;
+    inside_enter(&here, i->pool);
     local_execute(t, &i->sink);
+    inside_leave(&here);
     i->pool->inline_work--;
     pool_finished(i->pool, t);
 }

@@ -3,6 +3,7 @@
  */
 #include "local_map.h"
 
+#include "inside.h"
 #include "local.h"
 #include "local_run.h"
 #include "pool_state.h"
@@ -24,7 +25,10 @@ static void set_inline_work(local_run *r, int has)
 
 static void work(local_run *r)
 {
+    inside here;
+    inside_enter(&here, r->ops.pool);
     int64_t again_ns = local_lane_work(r, &r->own, &r->sink);
+    inside_leave(&here);
     if (again_ns)
         pool_due(r->ops.pool, again_ns);
     set_inline_work(r, !again_ns && !r->stopped && r->next < r->m->count);

@@ -46,7 +46,6 @@ typedef struct map_entry {
 typedef struct map_block {
     _Alignas(64) _Atomic uint64_t next;  /* item that nobody has taken */
     _Alignas(64) _Atomic uint64_t ended; /* marks that workers have made */
-    _Atomic int64_t start_ns;            /* of the next item, with a limit of starts a second */
     _Atomic uint32_t stop, streams;      /* streams: numbers that were given out */
     _Alignas(64) const function_place *place;
     uint64_t count, chunk, columns, shares;

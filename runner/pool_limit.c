@@ -182,4 +182,6 @@ void pool_pump(deja_pool *p)
     look(p);
     if (p->waiting)
         pool_start_waiting(p);
+    if (process && process->resume)
+        process->resume(process);
 }

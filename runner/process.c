@@ -182,7 +182,21 @@ void process_receive(process *p)
     }
 }
 
-static int read_scalar(const slot *s, deja_product *ret, deja_error *err)
+/* A slot as its worker left it, read once: what was checked must not change. */
+typedef struct answer {
+    uint32_t result;
+    int32_t code;
+    uint64_t len;
+    const char *room;
+} answer;
+
+static answer answer_of(const slot *s)
+{
+    const volatile slot *v = s;
+    return (answer){.result = v->result, .code = v->code, .len = v->result_len, .room = s->room};
+}
+
+static int read_scalar(const answer *s, deja_product *ret, deja_error *err)
 {
     deja_value v;
     memcpy(&v, s->room, sizeof v);
@@ -194,19 +208,17 @@ static int read_scalar(const slot *s, deja_product *ret, deja_error *err)
     return 0;
 }
 
-static int read_result(const slot *s, side *d, deja_product *ret, deja_error *err)
+static int read_result(const answer *s, side *d, deja_product *ret, deja_error *err)
 {
     if (s->result == result_scalar)
         return read_scalar(s, ret, err);
-    if (s->result == result_image && s->result_len <= slot_room)
-        return product_of_bytes(s->room, s->result_len, ret) < 0
-                   ? deja_fail(err, DEJA_ENOMEM, "take a result")
-                   : 0;
-    if (s->result == result_text && s->result_len < slot_room && s->code < 0)
-        return deja_fail(err, s->code, "%.*s", (int)s->result_len, s->room);
+    if (s->result == result_image && s->len <= slot_room)
+        return product_of_bytes(s->room, s->len, ret) < 0 ? deja_fail(err, DEJA_ENOMEM, "take a result") : 0;
+    if (s->result == result_text && s->len < slot_room && s->code < 0)
+        return deja_fail(err, s->code, "%.*s", (int)s->len, s->room);
     if (s->result != result_file)
         return deja_fail(err, DEJA_ECORRUPT, "a worker returned nonsense");
-    if (d->made.len && d->made.len == s->result_len) {
+    if (d->made.len && d->made.len == s->len) {
         *ret = d->made;
         d->made = (deja_product){.fd = -1};
         return 0;
@@ -217,7 +229,7 @@ static int read_result(const slot *s, side *d, deja_product *ret, deja_error *er
         return deja_fail(err, d->made_code, "take a result");
     if (fd < 0)
         return deja_fail(err, DEJA_ERESOURCE, "no descriptor was left for the result");
-    return product_of_file(fd, s->result_len, ret, err);
+    return product_of_file(fd, s->len, ret, err);
 }
 
 static void take_output(side *d, deja_task_outcome *o)
@@ -259,15 +271,24 @@ void process_finish(process *p, uint32_t i)
         process_map_share_done(p, i);
         return;
     }
-    if (s->result == result_file || ((const function_place *)s->place)->capture)
+    answer a = answer_of(s);
+    if (a.result == result_file || d->task->function->options.capture)
         process_receive(p);
     deja_error err;
     deja_task_outcome *o = &d->task->outcome;
     o->wall_ns = s->wall_ns;
     o->cpu_ns = s->cpu_ns;
-    d->task->start_ns = s->end_ns - s->wall_ns;
-    int rc = read_result(s, d, &o->product, &err);
+    d->task->start_ns = s->end_ns - o->wall_ns;
+    int rc = read_result(&a, d, &o->product, &err);
     end_task(p, i, rc, rc < 0 ? err.text : NULL);
+}
+
+int process_failure(const process *p, uint32_t i, deja_error *err)
+{
+    answer a = answer_of(&p->shop.boards.slots[i]);
+    if (a.code >= 0 || a.result != result_text || a.len >= slot_room)
+        return 0;
+    return deja_fail(err, a.code, "%.*s", (int)a.len, a.room);
 }
 
 /* A worker's ring says that a slot is done; only its word proves it. */
@@ -284,7 +305,7 @@ static uint32_t next_told(process *p, uint32_t w)
     const board *b = &p->shop.boards.board[w];
     uint32_t told = atomic_load_explicit(&b->told, memory_order_acquire);
     while (p->heard[w] != told) {
-        uint32_t i = b->done[p->heard[w] % slot_count];
+        uint32_t i = __atomic_load_n(&b->done[p->heard[w] % slot_count], __ATOMIC_RELAXED);
         if (i < slot_count && is_done(p, i))
             return i;
         p->heard[w]++;
@@ -452,6 +473,7 @@ static int define(backend *b, deja_pool_function *f, deja_error *err)
     place->number = f->number;
     place->capture = f->options.capture;
     f->place = place;
+    f->shared_start_ns = &place->next_start_ns;
     return 0;
 }
 
@@ -613,6 +635,7 @@ backend *process_open(deja_pool *pool, const deja_pool_options *options, uint32_
                         .prepare = prepare,
                         .define = define,
                         .collect = process_collect,
+                        .resume = process_map_resume,
                         .look = look,
                         .cancel = cancel,
                         .free_task = free_task,

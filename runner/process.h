@@ -38,6 +38,7 @@ typedef struct process {
     uint32_t *heard;    /* by worker: of board.told */
     uint64_t *received; /* by worker: of board.sent */
     map_run *runs;      /* under way */
+    int held;           /* one of them waits for max_running */
     pid_t zygote;
     int lost;    /* the zygote has ended */
     int watched; /* a look at it is due */
@@ -55,6 +56,9 @@ void process_receive(process *p);
 
 /* The slot is done. */
 void process_finish(process *p, uint32_t i);
+
+/* The code and text that a worker left in a slot; 0: none. */
+int process_failure(const process *p, uint32_t i, deja_error *err);
 
 /* The call in a slot ends with err's code and text. */
 void process_fail(process *p, uint32_t i, const deja_error *err, int signal);
@@ -94,6 +98,8 @@ void process_map_fail(map_run *r);
 
 /* Posts what waits for a slot. */
 void process_map_pump(process *p);
+
+void process_map_resume(backend *b);
 
 /* Of the list `runs`. */
 map_run *process_map_next(map_run *r);

@@ -4,6 +4,7 @@
  */
 #include "process.h"
 
+#include <deja/clock.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -30,11 +31,11 @@ int process_cause(const death *d, const char *name, int64_t timeout_ms, deja_err
 static void post_again(process *p, uint32_t i)
 {
     side *d = &p->side[i];
-    slot *s = &p->shop.boards.slots[i];
+    const deja_pool_function_options *o = &d->task->function->options;
     if (d->timed)
         atomic_fetch_sub(&p->shop.boards.control->timed, 1);
     d->generation++;
-    process_post(p, i, s->timeout_ns);
+    process_post(p, i, o->timeout_ms * DEJA_MS_NS);
 }
 
 static void call_died(process *p, uint32_t i, const death *d)

@@ -7,6 +7,7 @@
  */
 #include "process_map.h"
 #include "bell.h"
+#include "limit.h"
 #include "map_items.h"
 #include "product.h"
 
@@ -140,18 +141,19 @@ static int put_results(map_run *r, deja_error *err)
     const deja_array *into = r->m.into;
     if (r->m.count > UINT64_MAX / sizeof *b->record)
         return deja_fail(err, DEJA_EINVAL, "too many items");
-    b->mark = own(r, r->m.count * sizeof *b->mark, 1, err);
-    if (!b->mark)
+    b->mark = r->mark = own(r, r->m.count * sizeof *b->mark, 1, err);
+    if (!r->mark)
         return err->code;
     if (!into) {
-        b->record = own(r, r->m.count * sizeof *b->record, 1, err);
-        return b->record ? 0 : err->code;
+        b->record = r->record = own(r, r->m.count * sizeof *b->record, 1, err);
+        return r->record ? 0 : err->code;
     }
     b->into_dtype = into->dtype;
-    b->into = into->data;
+    r->into = into->data;
     if (!heap_holds(r->process->shop.heap, into->data, deja_array_bytes(into)))
-        b->into = r->copy = own(r, deja_array_bytes(into), 1, err);
-    return b->into ? 0 : err->code;
+        r->into = r->copy = own(r, deja_array_bytes(into), 1, err);
+    b->into = r->into;
+    return r->into ? 0 : err->code;
 }
 
 static int make_block(map_run *r, deja_error *err)
@@ -170,9 +172,9 @@ static int make_block(map_run *r, deja_error *err)
     b->count = r->m.count;
     b->chunk = r->m.chunk;
     b->columns = r->m.columns;
-    b->shares = shares;
-    b->timeout_ns = o->timeout_ms * DEJA_MS_NS;
-    b->interval_ns = o->per_second > 0 ? (int64_t)(1e9 / o->per_second) : 0;
+    b->shares = r->shares_most = shares;
+    b->timeout_ns = r->timeout_ns = o->timeout_ms * DEJA_MS_NS;
+    b->interval_ns = o->per_second > 0 ? limit_interval_ns(o->per_second) : 0;
     b->stop_at_failure = r->m.stop_at_failure;
     int rc = put_results(r, err);
     if (rc == 0)
@@ -203,12 +205,25 @@ static void post(map_run *r, uint32_t i, map_range range)
     s->from = range.from;
     s->to = range.to;
     r->shares++;
-    process_post(p, i, r->block->timeout_ns);
+    r->function->running++;
+    process_post(p, i, r->timeout_ns);
+}
+
+static void share_gone(map_run *r, uint32_t i)
+{
+    r->shares--;
+    r->function->running--;
+    process_release(r->process, i);
 }
 
 static void post_ranges(map_run *r)
 {
-    while (r->todo_len && r->shares < r->block->shares) {
+    uint32_t most = r->function->options.max_running;
+    while (r->todo_len && r->shares < r->shares_most) {
+        if (most && r->function->running >= most) {
+            r->process->held = 1;
+            return;
+        }
         uint32_t i = process_slot(r->process);
         if (i == slot_count)
             return;
@@ -226,7 +241,7 @@ static void give_up(map_run *r, const deja_error *err)
 /* Items that a worker took with it. One range after the other: a broken map has few. */
 static void add_open_ranges(map_run *r)
 {
-    const uint16_t *mark = r->block->mark;
+    const uint16_t *mark = r->mark;
     deja_error err;
     for (uint64_t i = 0; i < r->m.count; i++) {
         uint64_t from = i;
@@ -265,19 +280,15 @@ static void advance(map_run *r)
 static void share_over(process *p, uint32_t i)
 {
     map_run *r = p->side[i].run;
-    r->shares--;
-    process_release(p, i);
+    share_gone(r, i);
     advance(r);
 }
 
 void process_map_share_done(process *p, uint32_t i)
 {
-    const slot *s = &p->shop.boards.slots[i];
     deja_error err;
-    if (s->code < 0 && s->result == result_text && s->result_len < slot_room) {
-        deja_fail(&err, s->code, "%.*s", (int)s->result_len, s->room);
+    if (process_failure(p, i, &err) < 0)
         give_up(p->side[i].run, &err);
-    }
     share_over(p, i);
 }
 
@@ -313,7 +324,7 @@ static void lose_item(map_run *r, const death *d)
         return; /* without a mark it will be done again */
     loss->code = process_cause(d, o->name, o->timeout_ms, &err);
     loss->text = deja_strdup(err.text);
-    r->block->mark[d->item] = map_failed;
+    r->mark[d->item] = map_failed;
     if (r->m.stop_at_failure)
         atomic_store(&r->block->stop, 1);
 }
@@ -337,7 +348,7 @@ static void lose_share(map_run *r, const death *d)
 void process_map_share_died(process *p, uint32_t i, const death *d)
 {
     map_run *r = p->side[i].run;
-    uint16_t *mark = r->block->mark;
+    uint16_t *mark = r->mark;
     process_receive(p);
     if (d->item < r->m.count && d->block <= d->item && mark[d->item] == map_open) {
         for (uint64_t j = d->block; j < d->item; j++)
@@ -360,10 +371,8 @@ void process_map_fail(map_run *r)
               r->function->options.name);
     give_up(r, &err);
     for (uint32_t i = 0; i < slot_count; i++)
-        if (r->process->side[i].run == r) {
-            r->shares--;
-            process_release(r->process, i);
-        }
+        if (r->process->side[i].run == r)
+            share_gone(r, i);
     advance(r);
 }
 
@@ -388,8 +397,7 @@ static void take_back(map_run *r)
         uint64_t gone = slot_word(d->generation, 0, slot_free);
         if (d->run != r || !atomic_compare_exchange_strong(&p->shop.boards.slots[i].word, &ready, gone))
             continue;
-        r->shares--;
-        process_release(p, i);
+        share_gone(r, i);
     }
 }
 
@@ -448,6 +456,15 @@ void process_map_pump(process *p)
             advance(r);
 }
 
+void process_map_resume(backend *b)
+{
+    process *p = (process *)b;
+    if (!p->held)
+        return;
+    p->held = 0;
+    process_map_pump(p);
+}
+
 map_run *process_map_next(map_run *r)
 {
     return r->next;
@@ -476,7 +493,7 @@ int process_map_begin(backend *b, deja_pool_function *f, const deja_map_task *m,
     r->function = f;
     r->m = *m;
     rc = make_block(r, err);
-    for (uint64_t i = 0; rc == 0 && i < r->block->shares; i++)
+    for (uint64_t i = 0; rc == 0 && i < r->shares_most; i++)
         rc = add_range(r, UINT64_MAX, 0);
     if (rc < 0) {
         deja_fail_in(err, "'%s'", f->options.name);

@@ -39,8 +39,13 @@ struct map_run {
     map_run *next;
     process *process;
     deja_pool_function *function;
-    deja_map_task m; /* borrowed */
-    map_block *block;
+    deja_map_task m;  /* borrowed */
+    map_block *block; /* workers can write to it: pointers and bounds in it are for them, these are ours: */
+    uint16_t *mark;
+    map_record *record;
+    void *into;
+    uint64_t shares_most;
+    int64_t timeout_ns;
     void *copy;   /* results that go to an `into` outside of the heap at the end */
     void **owned; /* blocks of the heap */
     size_t owned_len, owned_cap;

@@ -130,7 +130,7 @@ static int take_file(map_run *r, uint64_t i, deja_product *ret)
 
 static int take_record(map_run *r, uint64_t i, deja_product *ret)
 {
-    map_record rec = r->block->record[i];
+    map_record rec = r->record[i];
     if (rec.kind == map_record_stream)
         return take_stream(r, &rec, ret);
     if (rec.kind == map_record_file)
@@ -145,9 +145,9 @@ static int take_record(map_run *r, uint64_t i, deja_product *ret)
 
 static int take_product(map_run *r, uint64_t i, deja_product *ret)
 {
-    if (r->block->record)
+    if (r->record)
         return take_record(r, i, ret);
-    deja_value v = map_items_load(r->m.into->dtype, r->block->into, i);
+    deja_value v = map_items_load(r->m.into->dtype, r->into, i);
     *ret = product_of_scalar(&v);
     return 0;
 }
@@ -155,7 +155,7 @@ static int take_product(map_run *r, uint64_t i, deja_product *ret)
 int process_map_item(deja_map_run *run, uint64_t i, deja_product *ret_product, const char **ret_text)
 {
     map_run *r = (map_run *)run;
-    uint16_t mark = i < r->m.count ? r->block->mark[i] : (uint16_t)map_open;
+    uint16_t mark = i < r->m.count ? r->mark[i] : (uint16_t)map_open;
     if (ret_product)
         *ret_product = (deja_product){.fd = -1};
     if (mark == map_open)
@@ -170,7 +170,7 @@ int process_map_item(deja_map_run *run, uint64_t i, deja_product *ret_product, c
 int64_t process_map_wall_ns(const deja_map_run *run, uint64_t i)
 {
     const map_run *r = (const map_run *)run;
-    return i < r->m.count ? map_mark_ns(r->block->mark[i]) : 0;
+    return i < r->m.count ? map_mark_ns(r->mark[i]) : 0;
 }
 
 uint64_t process_map_times(const deja_map_run *run, uint16_t *ret)

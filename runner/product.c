@@ -88,7 +88,7 @@ int product_alloc(uint64_t len, deja_product *ret, void **ret_data, deja_error *
     return 0;
 }
 
-int product_alloc_file(int stage_folder, uint64_t len, deja_product *ret, void **ret_data, deja_error *err)
+static int alloc_file(int stage_folder, uint64_t len, deja_product *ret, void **ret_data, deja_error *err)
 {
     DEJA_AUTO_CLOSE int fd = open_file(stage_folder, err);
     int rc = fd < 0 ? fd : reserve(fd, len, err);
@@ -103,6 +103,13 @@ int product_alloc_file(int stage_folder, uint64_t len, deja_product *ret, void *
     ret->fd = deja_take_fd(fd);
     ret->kept = product_kept_map;
     return 0;
+}
+
+/* A full cache costs keeping the result, not the result. */
+int product_alloc_file(int stage_folder, uint64_t len, deja_product *ret, void **ret_data, deja_error *err)
+{
+    int rc = alloc_file(stage_folder, len, ret, ret_data, err);
+    return rc == DEJA_EFULL && stage_folder >= 0 ? alloc_file(-1, len, ret, ret_data, err) : rc;
 }
 
 void product_freeze(deja_product *p)

@@ -1,6 +1,7 @@
 /*
  * The thread backend: as many threads as workers, each started when a task finds no idle one, and one queue.
  */
+#include "inside.h"
 #include "local.h"
 #include "local_map.h"
 
@@ -69,6 +70,8 @@ static void *work(void *arg)
 {
     worker_thread *w = arg;
     deja_sink sink;
+    inside here;
+    inside_enter(&here, w->threads->pool);
     sink_init(&sink, w->threads->stage_folder);
     for (task *t; (t = wait_for_task(w));)
         while (t) {
@@ -78,6 +81,7 @@ static void *work(void *arg)
             pool_finished(w->threads->pool, ended);
         }
     sink_done(&sink);
+    inside_leave(&here);
     return NULL;
 }
 

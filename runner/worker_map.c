@@ -4,6 +4,7 @@
  * lasts some 20 us.
  */
 #include "invoke.h"
+#include "limit.h"
 #include "map_block.h"
 #include "map_items.h"
 #include "wire.h"
@@ -19,8 +20,9 @@
 
 enum {
     block_ns = 20 * 1000,
-    block_most = 4096, /* items */
-    guided_parts = 4,  /* a chunk is this part of what is left for each share */
+    nap_ns = 20 * 1000 * 1000, /* between looks for a stop while a start is not due */
+    block_most = 4096,         /* items */
+    guided_parts = 4,          /* a chunk is this part of what is left for each share */
 };
 
 /* A column as the loop wants it. */
@@ -39,6 +41,7 @@ typedef struct share {
     map_record *record;
     uint64_t *words; /* `into`, but for DEJA_BOOL */
     void *into;
+    _Atomic int64_t *next_start_ns; /* of the function */
     deja_job_fn function;
     deja_value *args;
     feed *feed;
@@ -293,15 +296,18 @@ static uint64_t run_block(share *s, uint64_t from, uint64_t to)
     return to;
 }
 
+/* In short sleeps: a stop is heeded. */
 static void wait_turn(const share *s)
 {
-    int64_t now = deja_monotonic_ns(NULL), at = atomic_load(&s->shared->start_ns), start;
-    do
-        start = at > now ? at : now;
-    while (!atomic_compare_exchange_weak(&s->shared->start_ns, &at, start + s->m->interval_ns));
-    struct timespec t = {.tv_sec = start / DEJA_S_NS, .tv_nsec = start % DEJA_S_NS};
-    while (start > now && clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) == EINTR)
-        ;
+    for (int64_t at, now; !stopped(s);) {
+        now = deja_monotonic_ns(NULL);
+        at = limit_claim_word(s->next_start_ns, s->m->interval_ns, now);
+        if (!at)
+            return;
+        int64_t until = at < now + nap_ns ? at : now + nap_ns;
+        struct timespec t = {.tv_sec = until / DEJA_S_NS, .tv_nsec = until % DEJA_S_NS};
+        clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL);
+    }
 }
 
 /* With a limit of time or of starts each item is a turn of its own. */
@@ -379,6 +385,7 @@ static int open_share(share *s, const slot *of)
     const map_block *m = s->m;
     s->shared = heap_writable(w->shop->heap, m);
     s->mark = heap_writable(w->shop->heap, m->mark);
+    s->next_start_ns = &((function_place *)heap_writable(w->shop->heap, m->place))->next_start_ns;
     s->record = m->record ? heap_writable(w->shop->heap, m->record) : NULL;
     s->into = m->into ? heap_writable(w->shop->heap, m->into) : NULL;
     s->words = m->into_dtype == DEJA_BOOL ? NULL : s->into;

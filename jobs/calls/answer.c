@@ -79,6 +79,13 @@ answer answer_of_outcome(deja_task_outcome *o)
     return a;
 }
 
+answer answer_without_file(answer a)
+{
+    if (a.in)
+        deja_product_close_file(&a.in->product);
+    return a;
+}
+
 int answer_of_entry(deja_cache *c, deja_entry *entry, answer *ret, deja_error *err)
 {
     answer a = {.was_cached = 1, .wall_ns = entry->wall_ns};

@@ -36,6 +36,9 @@ answer answer_of_error(const deja_error *err);
 /* What a task made. Takes the outcome's product and text. */
 answer answer_of_outcome(deja_task_outcome *o);
 
+/* Its value stays, the file of it is closed: results may be many, and descriptors are few. */
+answer answer_without_file(answer a);
+
 /* What the cache has; takes `entry`. DEJA_ENOTFOUND or DEJA_ECORRUPT when its value turns out unusable: a
  * miss. Under the lock. */
 int answer_of_entry(deja_cache *c, deja_entry *entry, answer *ret, deja_error *err);

@@ -117,6 +117,8 @@ static int enter_with_key(deja_fn *f, const deja_value *args, size_t n, call_key
 {
     if (!f)
         return DEJA_EINVAL;
+    if (context_check(err) < 0)
+        return DEJA_EINVAL;
     if (!function_is_cached(f))
         return 0;
     if (n > 0 && !args)

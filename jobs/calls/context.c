@@ -20,9 +20,19 @@
 /* A worker has this long to begin (and to end) before somebody who waits looks again: only a safety net. */
 #define NAP_MS 1000
 
+int context_check(deja_error *err)
+{
+    if (!deja_pool_in_coroutine())
+        return 0;
+    return deja_fail(
+        err, DEJA_EINVAL,
+        "a coroutine cannot call deja, its stack is too small: let it return, and submit what follows "
+        "from outside");
+}
+
 int context_enter(deja *d, deja_error *err)
 {
-    if (!d)
+    if (!d || context_check(err) < 0)
         return DEJA_EINVAL;
     if (d->owner != getpid())
         return deja_fail(err, DEJA_EFORK, "this process is a copy made by fork: open deja in it anew");

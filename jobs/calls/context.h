@@ -21,12 +21,6 @@ typedef struct flight_list {
     flight *first, *last;
 } flight_list;
 
-/* A thread that runs a function of the inline backend, outside of the lock. */
-typedef struct running_here {
-    pthread_t thread;
-    struct running_here *next;
-} running_here;
-
 typedef struct future_list {
     deja_future *first, *last;
     size_t count;
@@ -49,7 +43,6 @@ struct deja {
     flight_list here;    /* of the inline backend, to be run by whoever waits */
     flight_list storing; /* results on their way into the cache, oldest first */
     uint64_t stored;     /* the last one's serial */
-    running_here *running_here;
     future_list waiting, finished;
     size_t steps;         /* of the cache, under way */
     deja_buffer warnings; /* not told yet, each with its NUL */
@@ -67,6 +60,10 @@ struct deja {
 /* 0 and the lock is held, or DEJA_EFORK, or DEJA_EINVAL for NULL (err as it was). */
 int context_enter(deja *d, deja_error *err);
 void context_leave(deja *d);
+
+/* 0, or DEJA_EINVAL: a coroutine's stack is too small for any call. For those that do much before they enter.
+ */
+int context_check(deja_error *err);
 
 /*
  * Under the lock: does what is due; if that was nothing, sleeps until something may have changed, at most

@@ -40,10 +40,10 @@ struct flight {
     int64_t refused_ns; /* when the entry was made that the rule of validity refused; 0: none */
     uint64_t serial;    /* STORING: the how manieth */
     flight_state state;
-    uint8_t keyed, forced, claimed;
-    uint8_t dying;    /* canceled: whoever wants the same later starts anew */
-    pthread_t runner; /* RUNNING, inline: the thread */
-    uint8_t nested;   /* HERE: wanted by a function that runs here */
+    uint8_t keyed, forced, claimed, here; /* here: run by the caller, no task of the pool */
+    uint8_t dying;                        /* canceled: whoever wants the same later starts anew */
+    pthread_t runner;                     /* RUNNING, inline: the thread */
+    uint8_t nested;                       /* HERE: wanted by a function that runs here */
 };
 
 /* ---- lists and table ---- */
@@ -132,6 +132,8 @@ static void free_keeping(keeping *k)
     if (!k)
         return;
     deja_result_done(&k->result);
+    if (k->answer.in)
+        deja_product_close_file(&k->answer.in->product); /* results may be many */
     answer_done(&k->answer);
     deja_buffer_done(&k->number);
     deja_free(k);
@@ -274,7 +276,7 @@ static int is_kept(const flight *f)
 void flight_outcome(flight *f, deja_task_outcome *o)
 {
     int64_t cpu_ns = o->cpu_ns;
-    answer a = answer_of_outcome(o);
+    answer a = is_kept(f) ? answer_of_outcome(o) : answer_without_file(answer_of_outcome(o));
     deja_product_done(&o->product);
     deja_free(o->text);
     f->d->progress.running--;
@@ -325,15 +327,6 @@ void flight_look_up(flight_request *q, size_t n, answer *answers, uint8_t *found
             found[of[k]] = (uint8_t)use_entry(&q[of[k]], items[k].entry, &answers[of[k]]);
 }
 
-/* The calling thread is inside of a function that runs here. */
-static int is_inside(const deja *d)
-{
-    for (const running_here *r = d->running_here; r; r = r->next)
-        if (pthread_equal(r->thread, pthread_self()))
-            return 1;
-    return 0;
-}
-
 /* A function waits for it: only what such a one waits for is run on top of it. */
 static void hurry_here(flight *f)
 {
@@ -348,8 +341,7 @@ static void join(flight *f, deja_future *future)
         future_answer(future, answer_share(&f->keeping->answer));
         return;
     }
-    if (f->state == RUNNING && f->function->options.backend == DEJA_INLINE &&
-        pthread_equal(f->runner, pthread_self())) {
+    if (f->state == RUNNING && f->here && pthread_equal(f->runner, pthread_self())) {
         deja_error err;
         deja_fail(&err, DEJA_EBUSY, "'%s' waits for its own result", f->function->name);
         future_answer(future, answer_of_error(&err));
@@ -358,7 +350,7 @@ static void join(flight *f, deja_future *future)
     future->flight = f;
     future->sibling = f->wanted;
     f->wanted = future;
-    if (f->state == HERE && is_inside(f->d))
+    if (f->state == HERE && deja_pool_is_inside(f->d->pool))
         hurry_here(f);
 }
 
@@ -380,18 +372,26 @@ static void fail_of_memory(flight *f)
     fail(f, &err);
 }
 
+/* By whoever waits: its backend says so, or all threads that could run it may be waiting for it. */
+static int runs_here(const flight *f)
+{
+    uint32_t backend = f->function->options.backend;
+    return backend == DEJA_INLINE || (backend != DEJA_PROCESS && deja_pool_is_inside(f->d->pool));
+}
+
 static void dispatch(flight *f, const deja_value *args, size_t n)
 {
     deja_error err;
     deja *d = f->d;
-    if (f->function->options.backend == DEJA_INLINE) {
+    if (runs_here(f)) {
         if (!keep_args(f, args, n)) {
             fail_of_memory(f);
             return;
         }
         f->state = HERE;
+        f->here = 1;
         list_add(&d->here, f);
-        if (is_inside(d))
+        if (deja_pool_is_inside(d->pool))
             hurry_here(f);
         return;
     }
@@ -568,21 +568,15 @@ int flight_run_here(deja *d)
 {
     flight *f = d->here.first;
     deja_task_outcome outcome;
-    if (!f || (is_inside(d) && !f->nested))
+    if (!f || (deja_pool_is_inside(d->pool) && !f->nested))
         return 0;
-    running_here here = {.thread = pthread_self(), .next = d->running_here};
     list_remove(&d->here, f);
     f->state = RUNNING;
-    f->runner = here.thread;
+    f->runner = pthread_self();
     d->progress.running++;
-    d->running_here = &here;
     pthread_mutex_unlock(&d->lock);
     deja_pool_call_here(f->function->pooled, f->args->list, f->args->len, &outcome);
     pthread_mutex_lock(&d->lock);
-    running_here **at = &d->running_here;
-    while (*at != &here)
-        at = &(*at)->next;
-    *at = here.next;
     flight_outcome(f, &outcome);
     pthread_cond_broadcast(&d->changed);
     return 1;
@@ -607,7 +601,7 @@ static void drop(flight *f)
 /* 1: it will not begin. One that runs here is no task of the pool. */
 static int end_running(flight *f, int kill)
 {
-    int ended = f->function->options.backend != DEJA_INLINE && deja_pool_cancel(f->d->pool, f->task, kill);
+    int ended = !f->here && deja_pool_cancel(f->d->pool, f->task, kill);
     f->dying |= ended || (kill && f->function->options.backend == DEJA_PROCESS);
     return ended;
 }

@@ -75,7 +75,10 @@ static int make_request(flight_request *q, deja_error *err)
     deja_fn *f = q->function;
     if (q->n > 0 && !q->args)
         return deja_fail(err, DEJA_EINVAL, "'%s': %zu arguments, but none given", f->name, q->n);
-    int rc = shared_freeze(f->d, q->args, q->n, err);
+    int rc = context_check(err);
+    if (rc < 0)
+        return rc;
+    rc = shared_freeze(f->d, q->args, q->n, err);
     if (rc < 0)
         return deja_fail_in(err, "'%s'", f->name);
     q->keyed = function_is_cached(f);

@@ -372,8 +372,8 @@ static int check_columns(const deja_fn *f, const rows *in, deja_error *err)
 static mapping *prepare(deja_fn *f, const rows *in, const deja_map_options *given, deja_error *err)
 {
     deja_map_options o = {0};
-    if (context_options(&o, sizeof o, given, "DEJA_MAP_OPTIONS", err) < 0 || check_columns(f, in, err) < 0 ||
-        check_into(f, o.into, in->count, err) < 0)
+    if (context_check(err) < 0 || context_options(&o, sizeof o, given, "DEJA_MAP_OPTIONS", err) < 0 ||
+        check_columns(f, in, err) < 0 || check_into(f, o.into, in->count, err) < 0)
         return NULL;
     mapping *m = deja_calloc(1, sizeof *m);
     if (m) {

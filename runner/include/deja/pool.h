@@ -162,6 +162,14 @@ DEJA_API void deja_pool_ring(deja_pool *p);
 DEJA_API void deja_pool_call_here(deja_pool_function *f, const deja_value *args, size_t n,
                                   deja_task_outcome *ret);
 
+/* 1: the calling thread (or coroutine) runs a task of this pool, in any backend but process or by
+ * deja_pool_call_here. Who waits there for another task of the pool may wait for ever: all that could run it
+ * may be waiting, too. Any thread, no lock. */
+DEJA_API int deja_pool_is_inside(const deja_pool *p);
+
+/* 1: the caller is a coroutine of the async backend, on a small stack. Any thread, no lock. */
+DEJA_API int deja_pool_in_coroutine(void);
+
 /* A descriptor for event loops (an eventfd, made by the first call), readable when deja_pool_seen() changed
  * since the last deja_pool_take; -1 without descriptors. */
 DEJA_API int deja_pool_fd(deja_pool *p, deja_error *err);

@@ -507,6 +507,61 @@ static void test_call__may_be_nested_here(void **state)
     deja_close(d);
 }
 
+/* With one thread the inner call would wait for the outer one for ever; in a coroutine there is no room for
+ * it. */
+static void test_call__may_be_nested_in_a_thread(void **state)
+{
+    (void)state;
+    deja_error err;
+    deja *d = deja_open(DEJA_OPTIONS(.flags = DEJA_NO_CACHE, .workers = 1), &err);
+    nested.inner = define_on(d, DEJA_THREAD, "inner", inner);
+    nested.outer = define_on(d, DEJA_THREAD, "outer", outer);
+    for (int64_t i = 0; i < 20; i++) {
+        int64_t x;
+        assert_int_equal(deja_call_i64(nested.outer, DEJA_ARGS(i), &x, &err), 0);
+        assert_int_equal(x, 2 * i + 2);
+    }
+    deja_fn *f = define_on(d, DEJA_ASYNC, "around", around);
+    assert_null(deja_call(f, DEJA_ARGS(1), &err));
+    assert_int_equal(err.code, DEJA_EINVAL);
+    assert_non_null(strstr(err.text, "a coroutine cannot call deja"));
+    deja_close(d);
+}
+
+static int itself(const deja_value *arg, size_t n, deja_out *out, deja_error *err)
+{
+    int64_t x = 0;
+    (void)n;
+    int rc = deja_call_i64(nested.inner, DEJA_ARGS(arg->i64), &x, err);
+    return rc < 0 ? rc : deja_return(out, deja_i64(x));
+}
+
+static void test_call__cannot_wait_for_itself(void **state)
+{
+    (void)state;
+    deja_error err;
+    deja *d = open_with(0);
+    nested.inner = define_on(d, DEJA_INLINE, "itself", itself);
+    assert_null(deja_call(nested.inner, DEJA_ARGS(1), &err));
+    assert_int_equal(err.code, DEJA_EBUSY);
+    deja_close(d);
+}
+
+/* Two contexts of one thread on one cache: what the first one makes is there for the second. */
+static void test_call__holds_up_no_other_context(void **state)
+{
+    (void)state;
+    deja *d = open_with(0), *e = open_with(0);
+    deja_fn *f = define_on(d, DEJA_THREAD, "add", add), *g = define_on(e, DEJA_THREAD, "add", add);
+    for (int64_t i = 0; i < 5; i++) {
+        assert_int_equal(call_i64(f, i, 1), i + 1);
+        assert_int_equal(call_i64(g, i, 1), i + 1);
+        assert_int_equal(runs(), i + 1);
+    }
+    deja_close(d);
+    deja_close(e);
+}
+
 /* In a forked child nothing works, and nothing of the parent is harmed. */
 static void test_call__survives_a_fork(void **state)
 {
@@ -553,6 +608,9 @@ int main(void)
         CASE(test_call__takes_files_by_content),
         CASE(test_call__does_not_keep_what_a_changed_file_made),
         CASE(test_call__may_be_nested_here),
+        CASE(test_call__may_be_nested_in_a_thread),
+        CASE(test_call__cannot_wait_for_itself),
+        CASE(test_call__holds_up_no_other_context),
         CASE(test_call__survives_a_fork),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

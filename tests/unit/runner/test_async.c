@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #if defined(__SANITIZE_THREAD__)
 enum { many = 1000 }; /* ThreadSanitizer knows some 8,000 fibers */
@@ -342,6 +343,35 @@ static void test_async__close_waits_for_what_runs(void **state)
     assert_int_equal(alive, 0);
 }
 
+static int sleep_long(const deja_value *arg, size_t n, deja_out *out, deja_error *err)
+{
+    (void)n, (void)err;
+    deja_sleep_ms(arg->i64);
+    return deja_return(out, *arg);
+}
+
+/* What was submitted and has not begun is left, what lives ends; meanwhile the loop sleeps. The limit is half
+ * of what a loop that never sleeps takes. */
+static void test_async__close_sleeps_over_what_is_late(void **state)
+{
+    enum { nap_ms = 600 };
+    (void)state;
+    deja_pool *p = fixture_open(2);
+    deja_pool_function *f = fixture_define(
+        p, (deja_pool_function_options){
+               .backend = DEJA_ASYNC, .name = "sleep_long", .function = sleep_long, .timeout_ms = 20});
+    struct timespec before, after;
+    fixture_submit_i64(p, f, nap_ms);
+    deja_task_outcome o = fixture_next(p);
+    assert_int_equal(o.code, DEJA_ETIMEDOUT);
+    fixture_done(&o);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
+    deja_pool_close(p);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
+    int64_t used_ns = (after.tv_sec - before.tv_sec) * DEJA_S_NS + after.tv_nsec - before.tv_nsec;
+    assert_true(used_ns < nap_ms / 2 * DEJA_MS_NS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -353,6 +383,7 @@ int main(void)
         cmocka_unit_test(test_async__who_blocks_is_named_once),
         cmocka_unit_test(test_async__an_overflow_is_named),
         cmocka_unit_test(test_async__works_on_after_a_pause),
+        cmocka_unit_test(test_async__close_sleeps_over_what_is_late),
         cmocka_unit_test(test_async__close_waits_for_what_runs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -359,9 +359,62 @@ static void test_pool__a_failed_initialiser_fails_each_task(void **state)
         assert_int_equal(out.code, DEJA_ENOTFOUND);
         assert_string_equal(out.text, "initialiser: no model");
         fixture_done(&out);
+        deja_value one = deja_i64(1);
+        deja_pool_call_here(f, &one, 1, &out);
+        assert_int_equal(out.code, DEJA_ENOTFOUND);
+        assert_string_equal(out.text, "initialiser: no model");
+        fixture_done(&out);
     }
     assert_int_equal(calls, 1);
     deja_pool_close(p);
+}
+
+static const deja_pool *asked[2];
+
+/* A pause lets other coroutines ask meanwhile. */
+static int ask(const deja_value *arg, size_t n, deja_out *out, deja_error *err)
+{
+    (void)arg, (void)n, (void)err;
+    int before = deja_pool_is_inside(asked[0]) + 10 * deja_pool_is_inside(asked[1]);
+    deja_sleep_ms(5);
+    int after = deja_pool_is_inside(asked[0]) + 10 * deja_pool_is_inside(asked[1]);
+    return deja_return(out, deja_i64(before == after ? after : -1));
+}
+
+static int ask_nested(const deja_value *arg, size_t n, deja_out *out, deja_error *err)
+{
+    (void)n, (void)err;
+    deja_task_outcome o;
+    deja_value none = deja_null();
+    int before = deja_pool_is_inside(asked[0]) + 10 * deja_pool_is_inside(asked[1]);
+    deja_pool_call_here((deja_pool_function *)(uintptr_t)arg->u64, &none, 1, &o);
+    int after = deja_pool_is_inside(asked[0]) + 10 * deja_pool_is_inside(asked[1]);
+    return deja_return(out, deja_i64(before + 100 * o.product.scalar.i64 + 10000 * after));
+}
+
+/* Two digits each: inside of the second pool, of the first. */
+static void test_pool__a_task_knows_whose_it_is(void **state)
+{
+    enum { tasks = 20 };
+    (void)state;
+    for (int b = 0; b < locals; b++) {
+        deja_pool *p = fixture_open(2), *q = fixture_open(2);
+        deja_pool_function *f = define(p, local[b], "ask_nested", ask_nested),
+                           *g = define(q, local[b], "ask", ask);
+        asked[0] = p;
+        asked[1] = q;
+        assert_int_equal(deja_pool_is_inside(p) + deja_pool_is_inside(q), 0);
+        for (int i = 0; i < tasks; i++)
+            fixture_submit_i64(p, f, (int64_t)(intptr_t)g);
+        for (int i = 0; i < tasks; i++) {
+            deja_task_outcome o = fixture_next(p);
+            assert_int_equal(o.product.scalar.i64, 11101);
+            fixture_done(&o);
+        }
+        assert_int_equal(deja_pool_is_inside(p) + deja_pool_is_inside(q), 0);
+        deja_pool_close(p);
+        deja_pool_close(q);
+    }
 }
 
 static void test_pool__a_descriptor_tells_of_outcomes(void **state)
@@ -461,6 +514,7 @@ int main(void)
         cmocka_unit_test(test_pool__what_has_not_begun_can_be_canceled),
         cmocka_unit_test(test_pool__queued_ones_are_canceled_in_any_order),
         cmocka_unit_test(test_pool__late_is_said_in_time),
+        cmocka_unit_test(test_pool__a_task_knows_whose_it_is),
         cmocka_unit_test(test_pool__a_failed_initialiser_fails_each_task),
         cmocka_unit_test(test_pool__a_descriptor_tells_of_outcomes),
         cmocka_unit_test(test_pool__a_forked_child_is_told),

@@ -482,6 +482,27 @@ static void expect_stream(int fd, const char *text)
     assert_string_equal(got, text);
 }
 
+/* Leaves pointers in its slot that lead nowhere. */
+static int spoil_slot(const deja_value *arg, size_t n, deja_out *out, deja_error *err)
+{
+    (void)n;
+    slot *slots = control_block_slots();
+    for (uint32_t i = 0; slots && i < slot_count; i++) {
+        slots[i].place = (void *)8;
+        slots[i].args_at = (void *)16;
+        slots[i].timeout_ns = -1;
+    }
+    return slots ? deja_return(out, arg[0]) : deja_fail(err, DEJA_EIO, "no control block");
+}
+
+static void test_process__a_spoiled_slot_harms_nobody(void **state)
+{
+    deja_pool *p = *state;
+    deja_pool_function *f = DEFINE(p, spoil_slot), *g = DEFINE(p, add);
+    processes_expect(processes_call(p, f, ARGS(deja_i64(5))), 5);
+    processes_expect(processes_call(p, g, ARGS(deja_i64(1), deja_i64(2))), 3);
+}
+
 static void test_process__output_is_captured(void **state)
 {
     deja_pool *p = *state;
@@ -715,6 +736,7 @@ int main(void)
         WITH_POOL(test_process__a_task_can_be_canceled),
         WITH_POOL(test_process__a_cancel_with_kill_is_never_lost),
         WITH_POOL(test_process__a_task_is_tried_again_but_not_for_ever),
+        WITH_POOL(test_process__a_spoiled_slot_harms_nobody),
         WITH_POOL(test_process__output_is_captured),
         WITH_POOL(test_process__a_function_of_no_file_is_refused),
         cmocka_unit_test(test_process__many_canceled_tasks_do_not_lose_one_that_waits),

@@ -1,6 +1,7 @@
 /*
  * Maps in processes: every form of arguments and results, and items that take their worker with them.
  */
+#include "control_block.h"
 #include "map_block.h"
 #include "processes.h"
 
@@ -280,6 +281,73 @@ static void test_process_map__each_item_has_its_own_failure(void **state)
     deja_pool_array_free(p, y);
 }
 
+/* Fails where another runs it at the same time: arg[1] is a path. */
+static int alone(const deja_value *arg, size_t n, deja_out *out, deja_error *err)
+{
+    (void)n;
+    int fd = open(arg[1].string, O_CREAT | O_EXCL | O_WRONLY, 0600);
+    if (fd < 0)
+        return deja_fail(err, DEJA_EBUSY, "not alone");
+    deja_sleep_ms(10);
+    unlink(arg[1].string);
+    close(fd);
+    return deja_return(out, arg[0]);
+}
+
+static void test_process_map__maps_and_calls_share_max_running(void **state)
+{
+    deja_pool *p = *state;
+    deja_pool_function *f = DEFINE(p, alone, .max_running = 1);
+    char folder[] = "/tmp/deja-test-XXXXXX", path[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/busy", folder);
+    deja_array *a = integers(p, 10);
+    deja_column columns[] = {{.split = a}, {.same = deja_string(path)}};
+    deja_map_run *r[2];
+    for (int i = 0; i < 5; i++)
+        processes_submit(p, f, ARGS(deja_i64(i), deja_string(path)), NULL);
+    for (int i = 0; i < 2; i++)
+        r[i] = begin(p, f, (deja_map_task){.columns = 2, .count = 10, .column = columns});
+    for (int i = 0; i < 5; i++)
+        processes_submit(p, f, ARGS(deja_i64(i), deja_string(path)), NULL);
+    for (int i = 0; i < 2; i++) {
+        finish(p, r[i], 10);
+        for (uint64_t j = 0; j < 10; j++)
+            assert_int_equal(deja_map_run_item(r[i], j, NULL, NULL), 0);
+    }
+    for (int i = 0; i < 10; i++) {
+        deja_task_outcome o = processes_next(p);
+        assert_int_equal(o.code, 0);
+        processes_done(&o);
+    }
+    for (int i = 0; i < 2; i++)
+        deja_map_run_free(r[i]);
+    deja_pool_array_free(p, a);
+    assert_int_equal(rmdir(folder), 0);
+}
+
+/* One start in 20 s: of a call or an item, whichever comes first; and nobody waits for the next at a stop. */
+static void test_process_map__maps_and_calls_share_the_rate(void **state)
+{
+    deja_pool *p = *state;
+    deja_pool_function *f = DEFINE(p, fail_odd, .per_second = 0.05);
+    deja_array *a = integers(p, 10);
+    deja_column column = {.split = a};
+    deja_task_outcome o;
+    processes_expect(processes_call(p, f, ARGS(deja_i64(0))), 0);
+    int64_t began = deja_monotonic_ns(NULL);
+    deja_map_run *r = begin(p, f, (deja_map_task){.columns = 1, .count = 10, .column = &column});
+    poll(NULL, 0, 100);
+    assert_int_equal(deja_map_run_done(r), 0);
+    deja_map_run_stop(r);
+    finish(p, r, 10);
+    assert_int_equal(deja_map_run_item(r, 0, NULL, NULL), DEJA_ECANCELED);
+    deja_map_run_free(r);
+    assert_true(deja_monotonic_ns(NULL) - began < 8 * DEJA_S_NS);
+    assert_int_equal(deja_pool_take(p, &o, 1), 0);
+    deja_pool_array_free(p, a);
+}
+
 static void test_process_map__it_stops_at_a_failure(void **state)
 {
     enum { count = 1000000 };
@@ -450,6 +518,52 @@ static int close_pool(void **state)
 
 #define WITH_POOL(test) cmocka_unit_test_setup_teardown(test, open_pool, close_pool)
 
+/* Leaves pointers in the description of its map that lead nowhere. */
+static int spoil_map(const deja_value *arg, size_t n, deja_out *out, deja_error *err)
+{
+    (void)n;
+    slot *slots = control_block_slots();
+    char *base = control_block_mapping("deja-heap", "r-", NULL),
+         *twin = control_block_mapping("deja-heap", "rw", NULL);
+    if (!slots || !base || !twin)
+        return deja_fail(err, DEJA_EIO, "no shared memory");
+    for (uint32_t i = 0; i < slot_count; i++) {
+        const slot *s = &slots[i];
+        if ((s->word & 0xff) != slot_taken || s->kind != slot_map)
+            continue;
+        map_block *b = (map_block *)(twin + ((const char *)s->args_at - base));
+        b->mark = (void *)8;
+        b->record = (void *)16;
+        b->into = (void *)24;
+        b->place = (void *)32;
+        b->shares = UINT64_MAX;
+    }
+    return deja_return(out, arg[0]);
+}
+
+static void test_process_map__a_spoiled_description_harms_nobody(void **state)
+{
+    deja_pool *p = *state;
+    deja_pool_function *f = DEFINE(p, spoil_map, .max_running = 1);
+    deja_array *from = integers(p, 10), *to = shared(p, DEJA_I64, 10);
+    deja_column column = {.split = from};
+    for (int i = 0; i < 2; i++) {
+        deja_map_run *r =
+            begin(p, f,
+                  (deja_map_task){
+                      .columns = 1, .count = 10, .column = &column, .into = i ? to : NULL, .chunk = 10});
+        finish(p, r, 10);
+        for (uint64_t j = 0; j < 10; j++) {
+            deja_product made;
+            assert_int_equal(deja_map_run_item(r, j, &made, NULL), 0);
+            assert_int_equal(made.scalar.i64, j);
+        }
+        deja_map_run_free(r);
+    }
+    deja_pool_array_free(p, from);
+    deja_pool_array_free(p, to);
+}
+
 static void test_process_map__results_go_to_no_frozen_array(void **state)
 {
     deja_pool *p = *state;
@@ -477,12 +591,15 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_POOL(test_process_map__numbers_in_and_out_in_place),
+        WITH_POOL(test_process_map__a_spoiled_description_harms_nobody),
         WITH_POOL(test_process_map__results_go_to_no_frozen_array),
         WITH_POOL(test_process_map__any_array_and_one_value_for_all),
         WITH_POOL(test_process_map__rows_of_an_array),
         WITH_POOL(test_process_map__results_of_any_kind),
         WITH_POOL(test_process_map__rows_of_any_kind),
         WITH_POOL(test_process_map__each_item_has_its_own_failure),
+        WITH_POOL(test_process_map__maps_and_calls_share_max_running),
+        WITH_POOL(test_process_map__maps_and_calls_share_the_rate),
         WITH_POOL(test_process_map__it_stops_at_a_failure),
         WITH_POOL(test_process_map__a_death_costs_its_item_only),
         WITH_POOL(test_process_map__a_lost_item_is_tried_again),

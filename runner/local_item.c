@@ -26,7 +26,7 @@ static int store_into(local_run *r, uint64_t at, deja_product *made, deja_error 
     if (made->len)
         rc = deja_fail(err, DEJA_ETYPE, "returned no number, as 'into' wants");
     else
-        rc = map_items_store(&made->scalar, into->dtype, into->data, at, err);
+        rc = deja_item_store(&made->scalar, into->dtype, into->data, at, err);
     deja_product_done(made);
     return rc < 0 ? deja_fail_in(err, "'%s'", r->f->options.name) : 0;
 }
@@ -48,7 +48,7 @@ static const deja_value *arguments(const local_run *r, lane *l, uint64_t at)
         return m->rows + at * m->columns;
     for (uint32_t c = 0; m->column && c < m->columns; c++)
         if (m->column[c].split)
-            l->arg[c] = map_items_value(m->column[c].split, at, l->node ? &l->node[c] : NULL);
+            l->arg[c] = deja_item_value(m->column[c].split, at, l->node ? &l->node[c] : NULL);
     return l->arg;
 }
 
@@ -92,7 +92,7 @@ static void move_product(const local_run *r, item *one, uint64_t at, deja_produc
 {
     *ret = (deja_product){.fd = -1};
     if (r->m->into) {
-        ret->scalar = map_items_load(r->m->into->dtype, r->m->into->data, at);
+        ret->scalar = deja_item_load(r->m->into->dtype, r->m->into->data, at);
     } else if (one->kind != item_product) {
         ret->scalar = deja_value_of(one->kind, 0);
         ret->scalar.u64 = one->bits;

@@ -124,13 +124,13 @@ static int init_nodes(local_run *r, lane *l)
     const deja_map_task *m = r->m;
     int nested = 0;
     for (uint32_t c = 0; c < m->columns; c++)
-        nested |= m->column[c].split && map_items_is_nested(m->column[c].split);
+        nested |= m->column[c].split && deja_item_is_nested(m->column[c].split);
     if (!nested)
         return 0;
     l->node = deja_calloc(m->columns, sizeof *l->node);
     for (uint32_t c = 0; l->node && c < m->columns; c++)
-        if (m->column[c].split && map_items_is_nested(m->column[c].split))
-            map_items_node(m->column[c].split, &l->node[c]);
+        if (m->column[c].split && deja_item_is_nested(m->column[c].split))
+            deja_item_node_init(m->column[c].split, &l->node[c]);
     return l->node ? 0 : -1;
 }
 

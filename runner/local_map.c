@@ -185,7 +185,7 @@ static void init_run(local_run *r, deja_pool_function *f, const deja_map_task *m
 int local_map_begin(deja_pool_function *f, const deja_map_task *m, uint32_t lanes, deja_map_run **ret,
                     deja_error *err)
 {
-    int rc = map_items_check(m, f->options.name, err);
+    int rc = deja_items_check(m, f->options.name, err);
     if (rc < 0)
         return rc;
     local_run *r = deja_calloc(1, sizeof *r);

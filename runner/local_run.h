@@ -4,7 +4,7 @@
  * A map in this process, its items and its lanes.
  */
 #include "local_map.h"
-#include "map_items.h"
+#include <deja/item.h>
 
 enum item_code {
     item_waits = 1,
@@ -29,7 +29,7 @@ typedef struct lane {
     int64_t mean_ns;          /* of an item of late; 0: unknown */
     uint32_t beat;            /* items */
     deja_value *arg;          /* m->columns */
-    map_node *node;           /* m->columns, where a column is nested; else NULL */
+    deja_item_node *node;     /* m->columns, where a column is nested; else NULL */
 } lane;
 
 typedef struct local_run {

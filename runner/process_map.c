@@ -8,8 +8,8 @@
 #include "process_map.h"
 #include "bell.h"
 #include "limit.h"
-#include "map_items.h"
 #include "product.h"
+#include <deja/item.h>
 
 #include <deja/clock.h>
 #include <signal.h>
@@ -478,7 +478,7 @@ int process_map_begin(backend *b, deja_pool_function *f, const deja_map_task *m,
     err = err ? err : &own_err;
     if (p->lost)
         return deja_fail(err, DEJA_EKILLED, "'%s': the processes of the pool were ended", f->options.name);
-    int rc = map_items_check(m, f->options.name, err);
+    int rc = deja_items_check(m, f->options.name, err);
     map_run *r = rc == 0 ? deja_calloc(1, sizeof *r) : NULL;
     if (!r)
         return rc < 0 ? rc : deja_fail(err, DEJA_ENOMEM, "'%s': a map", f->options.name);

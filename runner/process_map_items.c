@@ -2,9 +2,9 @@
  * What became of the items of a map: marks, records, streams of workers, files. Nothing in a stream is
  * believed but its bytes: places and lengths are checked.
  */
-#include "map_items.h"
 #include "process_map.h"
 #include "product.h"
+#include <deja/item.h>
 
 #include <deja/error.h>
 #include <errno.h>
@@ -147,7 +147,7 @@ static int take_product(map_run *r, uint64_t i, deja_product *ret)
 {
     if (r->record)
         return take_record(r, i, ret);
-    deja_value v = map_items_load(r->m.into->dtype, r->into, i);
+    deja_value v = deja_item_load(r->m.into->dtype, r->into, i);
     *ret = product_of_scalar(&v);
     return 0;
 }

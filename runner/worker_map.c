@@ -6,9 +6,9 @@
 #include "invoke.h"
 #include "limit.h"
 #include "map_block.h"
-#include "map_items.h"
 #include "wire.h"
 #include "worker.h"
+#include <deja/item.h>
 
 #include <deja/clock.h>
 #include <errno.h>
@@ -30,7 +30,7 @@ typedef struct feed {
     const uint64_t *words; /* map_words; else NULL */
     int is_split;
     deja_array array;
-    map_node node;
+    deja_item_node node;
 } feed;
 
 typedef struct share {
@@ -65,7 +65,7 @@ static void open_split(const map_column *c, feed *f)
 {
     f->is_split = 1;
     f->array = (deja_array){.data = (void *)c->data, .dtype = c->dtype, .ndim = c->ndim, .shape = c->shape};
-    map_items_node(&f->array, &f->node);
+    deja_item_node_init(&f->array, &f->node);
 }
 
 static int open_columns(share *s)
@@ -111,7 +111,7 @@ static inline const deja_value *args_of(share *s, uint64_t i)
         if (f->words)
             s->args[c].u64 = f->words[i];
         else if (f->is_split)
-            s->args[c] = map_items_value(&f->array, i, &f->node);
+            s->args[c] = deja_item_value(&f->array, i, &f->node);
     }
     return s->args;
 }
@@ -163,7 +163,7 @@ static int keep_scalar(share *s, uint64_t i, const deja_value *v)
         s->words[i] = v->u64;
         return 0;
     }
-    return map_items_store(v, s->m->into_dtype, s->into, i, &s->w->err);
+    return deja_item_store(v, s->m->into_dtype, s->into, i, &s->w->err);
 }
 
 static int keep_product(share *s, uint64_t i, const deja_product *p)

@@ -23,7 +23,6 @@ typedef struct flight_list {
 
 typedef struct future_list {
     deja_future *first, *last;
-    size_t count;
 } future_list;
 
 struct deja {

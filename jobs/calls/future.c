@@ -13,7 +13,6 @@ static void list_add(future_list *l, deja_future *future)
     future->next = NULL;
     *(l->last ? &l->last->next : &l->first) = future;
     l->last = future;
-    l->count++;
 }
 
 static void list_remove(deja_future *future)
@@ -21,7 +20,6 @@ static void list_remove(deja_future *future)
     future_list *l = future->list;
     *(future->prev ? &future->prev->next : &l->first) = future->next;
     *(future->next ? &future->next->prev : &l->last) = future->prev;
-    l->count--;
 }
 
 deja_future *future_new(deja_fn *f, future_list *home)

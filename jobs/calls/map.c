@@ -4,10 +4,10 @@
  */
 #include "flight.h"
 #include "results.h"
-#include "rows.h"
 #include "shared.h"
 #include <deja/cleanup.h>
 #include <deja/clock.h>
+#include <deja/item.h>
 #include <string.h>
 
 /* Misses under way at most: enough to keep workers and groups of commits full. */
@@ -31,11 +31,20 @@ typedef struct mapping {
     flight_request requests[FLIGHT_GROUP];
     answer answers[FLIGHT_GROUP];
     uint8_t found[FLIGHT_GROUP];
-    deja_value *values; /* FLIGHT_GROUP rows, where columns are split */
-    deja_array *views;  /* of sub-arrays, one for each of them */
+    deja_value *values;    /* FLIGHT_GROUP rows, where columns are split */
+    deja_item_node *nodes; /* of sub-arrays, one for each of them */
 } mapping;
 
 /* ---- rows ---- */
+
+static deja_value value_of(const deja_column *c, size_t i, deja_item_node *node)
+{
+    if (!c->split)
+        return c->same;
+    if (deja_item_is_nested(c->split))
+        deja_item_node_init(c->split, node);
+    return deja_item_value(c->split, i, node);
+}
 
 static const deja_value *row_of(mapping *m, size_t slot, size_t i)
 {
@@ -43,7 +52,7 @@ static const deja_value *row_of(mapping *m, size_t slot, size_t i)
     if (m->in.rows)
         return m->in.rows + i * width;
     for (size_t c = 0; c < width; c++)
-        rows_value(&m->in.columns[c], i, &m->values[slot * width + c], &m->views[slot * width + c]);
+        m->values[slot * width + c] = value_of(&m->in.columns[c], i, &m->nodes[slot * width + c]);
     return m->values + slot * width;
 }
 
@@ -306,8 +315,10 @@ static void put_into(mapping *m)
     for (size_t i = 0; m->options.into && i < m->in.count; i++) {
         deja_error err;
         const deja_value *v = deja_results_at(m->results, i);
-        if (v && rows_put(m->options.into, i, v, &err) < 0)
+        if (v && deja_item_store(v, m->options.into->dtype, m->options.into->data, i, &err) < 0) {
+            deja_fail_in(&err, "'%s'", m->function->name);
             put_error(m, i, &err);
+        }
     }
 }
 
@@ -383,9 +394,9 @@ static mapping *prepare(deja_fn *f, const rows *in, const deja_map_options *give
         m->results =
             m->options.into && is_for_pool(f) ? results_new_elsewhere(in->count) : results_new(in->count);
         m->values = in->rows ? NULL : deja_calloc(FLIGHT_GROUP * in->width, sizeof *m->values);
-        m->views = in->rows ? NULL : deja_calloc(FLIGHT_GROUP * in->width, sizeof *m->views);
+        m->nodes = in->rows ? NULL : deja_calloc(FLIGHT_GROUP * in->width, sizeof *m->nodes);
     }
-    if (!m || !m->results || (!in->rows && (!m->values || !m->views)))
+    if (!m || !m->results || (!in->rows && (!m->values || !m->nodes)))
         deja_fail(err, DEJA_ENOMEM, "map '%s': out of memory", f->name);
     return m;
 }
@@ -396,13 +407,13 @@ static deja_results *map(deja_fn *f, const rows *in, const deja_map_options *opt
     mapping *m = prepare(f, in, options, err);
     if (!m)
         return NULL;
-    if (m->results && (in->rows || (m->values && m->views)) && run(m, err) == 0)
+    if (m->results && (in->rows || (m->values && m->nodes)) && run(m, err) == 0)
         r = deja_take(m->results);
     deja_results_free(m->results);
     for (size_t k = 0; k < FLIGHT_GROUP; k++)
         call_key_done(&m->requests[k].key);
     deja_free(m->values);
-    deja_free(m->views);
+    deja_free(m->nodes);
     deja_free(m);
     return r;
 }

@@ -54,8 +54,9 @@ typedef struct deja_options {
     const char *cache; /* folder; NULL: DEJA_CACHE, else XDG_CACHE_HOME/deja, else ~/.cache/deja */
     uint32_t workers;  /* processes at most, and threads; 0: the CPUs that this process may use */
     uint32_t stack_bytes; /* of a coroutine; 0: 16 KB */
-    /* Runs once before any call, in the process that workers are forked from: they share its pages. Returns
-     * 0, or a negative code with its error. */
+    /* Runs once before any call, in the process that workers are forked from: they share its pages; and once
+     * in this one before the first function of another backend is defined. Returns 0, or a negative code with
+     * its error. May not call with this context. */
     int (*init)(void *arg, deja_error *err);
     void *init_arg;
     uint32_t max_tasks;     /* calls after which a worker is replaced; 0: never */
@@ -309,6 +310,8 @@ DEJA_API void deja_array_free(deja_array *a);
 /* ---- around code that is already there ---- */
 
 typedef struct deja_memo deja_memo;
+
+/* Name and version are all that tells memos of different programs apart: there is no scope. */
 DEJA_API deja_memo *deja_memo_new(deja *d, const char *name, const char *version, deja_error *err);
 
 /* Adds to the key; the first failure is told by find and store. `v` is not kept. */

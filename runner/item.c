@@ -1,7 +1,7 @@
 /*
  * Elements of arrays as values, and back.
  */
-#include "map_items.h"
+#include <deja/item.h>
 
 #include <string.h>
 
@@ -89,7 +89,7 @@ static int check_column(const deja_map_task *m, uint32_t c, const char *name, de
     return 0;
 }
 
-int map_items_check(const deja_map_task *m, const char *name, deja_error *err)
+int deja_items_check(const deja_map_task *m, const char *name, deja_error *err)
 {
     if (m->columns && m->count && !m->column == !m->rows)
         return deja_fail(err, DEJA_EINVAL, "'%s': a map needs columns or rows", name);
@@ -99,12 +99,12 @@ int map_items_check(const deja_map_task *m, const char *name, deja_error *err)
     return rc;
 }
 
-int map_items_is_nested(const deja_array *a)
+int deja_item_is_nested(const deja_array *a)
 {
     return a->ndim > 1 || !is_scalar_kind(a->dtype);
 }
 
-void map_items_node(const deja_array *a, map_node *node)
+void deja_item_node_init(const deja_array *a, deja_item_node *node)
 {
     node->array = *a;
     node->array.ndim = a->ndim - 1;
@@ -116,10 +116,10 @@ void map_items_node(const deja_array *a, map_node *node)
     }
 }
 
-deja_value map_items_value(const deja_array *a, uint64_t i, map_node *node)
+deja_value deja_item_value(const deja_array *a, uint64_t i, deja_item_node *node)
 {
     char *at = (char *)a->data + (int64_t)i * stride(a, 0);
-    if (!map_items_is_nested(a))
+    if (!deja_item_is_nested(a))
         return load(a->dtype, at);
     node->array.data = at;
     return deja_of_array(&node->array);
@@ -143,7 +143,7 @@ static int convert(const deja_value *v, uint32_t dtype, uint64_t *ret)
                                 : real < 9223372036854775808.0 && (int64_t)real == v->i64);
 }
 
-int map_items_store(const deja_value *v, uint32_t dtype, void *data, uint64_t i, deja_error *err)
+int deja_item_store(const deja_value *v, uint32_t dtype, void *data, uint64_t i, deja_error *err)
 {
     uint64_t bits;
     if (!convert(v, dtype, &bits))
@@ -156,7 +156,7 @@ int map_items_store(const deja_value *v, uint32_t dtype, void *data, uint64_t i,
     return 0;
 }
 
-deja_value map_items_load(uint32_t dtype, const void *data, uint64_t i)
+deja_value deja_item_load(uint32_t dtype, const void *data, uint64_t i)
 {
     deja_value v = deja_value_of(dtype, 0);
     v.u64 = dtype == DEJA_BOOL ? ((const uint8_t *)data)[i] : ((const uint64_t *)data)[i];

@@ -62,6 +62,8 @@ void results_put(deja_results *r, size_t i, answer a)
         answer_done(&a);
         return;
     }
+    holder_release(r->items[i].in); /* of an answer that turned out to be of no use */
+    deja_free(r->items[i].text);
     r->values[i] = a.value;
     r->items[i] =
         (item){.in = a.in, .text = a.text, .wall_ns = a.wall_ns, .code = a.code, .was_cached = a.was_cached};

@@ -355,6 +355,9 @@ static void test_call__refuses_bad_arguments(void **state)
     assert_null(deja_call(f, &bad, 1, &err));
     assert_int_equal(err.code, DEJA_ETYPE);
     assert_non_null(strstr(err.text, "'add'"));
+    assert_null(deja_call(f, NULL, 1, &err));
+    assert_int_equal(err.code, DEJA_EINVAL);
+    assert_int_equal(deja_is_cached(f, NULL, 1, &err), DEJA_EINVAL);
     assert_null(deja_call(f, DEJA_ARGS("text"), &err));
     assert_int_equal(err.code, DEJA_ETYPE);
     assert_int_equal(call_i64(f, 1, 2), 3);

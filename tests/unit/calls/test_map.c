@@ -250,6 +250,31 @@ static void test_map__refuses_what_does_not_fit(void **state)
     deja_close(d);
 }
 
+/* What a double cannot hold fails its item, whoever stores it; and nothing of it is left. */
+static void test_map__into_refuses_what_would_be_rounded(void **state)
+{
+    (void)state;
+    const int64_t shape[1] = {3};
+    const deja_value rows[3] = {deja_i64((INT64_C(1) << 53) + 1), deja_i64((INT64_C(1) << 53) + 2),
+                                deja_string("x")};
+    for (size_t b = 0; b < BACKENDS; b++)
+        for (uint32_t flags = 0; flags <= DEJA_NO_CACHE; flags += DEJA_NO_CACHE) {
+            deja_error err;
+            double y[3] = {0};
+            deja_array into = {.data = y, .dtype = DEJA_F64, .ndim = 1, .shape = shape};
+            deja *d = open_with(flags);
+            deja_results *r = deja_map(define_on(d, backends[b], "fail_on_13", fail_on_13), rows, 3, 1,
+                                       DEJA_MAP_OPTIONS(.into = &into), &err);
+            assert_non_null(r);
+            assert_int_equal(deja_results_code(r, 0), DEJA_ETYPE);
+            assert_int_equal(deja_results_code(r, 1), 0);
+            assert_true(y[1] == 9007199254740994.0);
+            assert_int_equal(deja_results_code(r, 2), DEJA_ETYPE);
+            deja_results_free(r);
+            deja_close(d);
+        }
+}
+
 static void test_map__computes_equal_items_once(void **state)
 {
     (void)state;
@@ -278,6 +303,7 @@ int main(void)
         CASE(test_map__fails_item_by_item_into_an_array),
         CASE(test_map__splits_rows_of_a_matrix),
         CASE(test_map__refuses_what_does_not_fit),
+        CASE(test_map__into_refuses_what_would_be_rounded),
         CASE(test_map__computes_equal_items_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -46,7 +46,9 @@ static int settle_workers(void *arg, deja_error *err)
 
 static void warn(void *context, const char *text)
 {
-    active_tell(context, &(flow_event){.kind = FLOW_NOTE, .reason = text, .out.fd = -1, .err.fd = -1});
+    flow *f = context;
+    if (!f->stopping) /* a worker that is lost then was ended by us */
+        active_tell(f, &(flow_event){.kind = FLOW_NOTE, .reason = text, .out.fd = -1, .err.fd = -1});
 }
 
 static int has_calls(const batch *b)

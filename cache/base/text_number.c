@@ -1,7 +1,6 @@
 /*
  * Numbers as text, independent of the locale: whole ones, doubles, bytes and durations.
  */
-#include <deja/clock.h>
 #include <deja/text.h>
 #include <float.h>
 #include <math.h>
@@ -111,20 +110,6 @@ static void write_scaled(uint64_t number, int places, const char *unit, char tex
         snprintf(text, TEXT_SIZE, "%llu %s", (unsigned long long)number, unit);
 }
 
-/* Nanoseconds in a unit of deja_text_parse_duration, 0 for a word that is none. */
-static int64_t unit_ns(const char *unit)
-{
-    static const struct {
-        const char *name;
-        int64_t ns;
-    } units[] = {{"", DEJA_S_NS},       {"ms", DEJA_MS_NS},      {"s", DEJA_S_NS},
-                 {"m", 60 * DEJA_S_NS}, {"h", 3600 * DEJA_S_NS}, {"d", 86400 * DEJA_S_NS}};
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
-        if (strcmp(unit, units[i].name) == 0)
-            return units[i].ns;
-    return 0;
-}
-
 int deja_text_int(const char *s, int64_t *ret)
 {
     int negative = *s == '-';
@@ -203,28 +188,4 @@ void deja_text_duration(int64_t ns, char text[32])
     else
         snprintf(text, TEXT_SIZE, "%llud %02lluh", (unsigned long long)(s / 86400),
                  (unsigned long long)(s / 3600 % 24));
-}
-
-int deja_text_parse_duration(const char *s, int64_t *ret_ns)
-{
-    int64_t number = 0, scale = 1; /* the number is number / scale */
-    int digits = 0, after_point = 0;
-    for (; is_digit(*s) || (*s == '.' && !after_point); s++) {
-        if (*s == '.') {
-            after_point = 1;
-            continue;
-        }
-        if (++digits > 15) /* so that number and scale fit; 10^15 is more than anybody waits */
-            return DEJA_ESYNTAX;
-        number = 10 * number + (*s - '0');
-        scale *= after_point ? 10 : 1;
-    }
-    s += digits && *s == ' ';
-    int64_t unit = digits ? unit_ns(s) : 0;
-    __extension__ typedef __int128 wide;
-    wide ns = unit ? (wide)number * unit / scale : 0;
-    if (!unit || ns > INT64_MAX)
-        return DEJA_ESYNTAX;
-    *ret_ns = (int64_t)ns;
-    return 0;
 }

@@ -148,49 +148,12 @@ static void test_number__duration(void **state)
     }
 }
 
-static void test_number__duration_read(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *text;
-        int64_t value;
-    } cases[] = {{"300 ms", 300 * DEJA_MS_NS},
-                 {"300ms", 300 * DEJA_MS_NS},
-                 {"10s", 10 * DEJA_S_NS},
-                 {"10", 10 * DEJA_S_NS},
-                 {"5m", 300 * DEJA_S_NS},
-                 {"2h", 7200 * DEJA_S_NS},
-                 {"1d", 86400 * DEJA_S_NS},
-                 {"1.5h", 5400 * DEJA_S_NS},
-                 {"0.25", DEJA_S_NS / 4},
-                 {"0", 0},
-                 {"106751d", DEJA_S_NS * 86400 * 106751}};
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        int64_t ns = -1;
-        assert_int_equal(deja_text_parse_duration(cases[i].text, &ns), 0);
-        assert_true(ns == cases[i].value);
-    }
-}
-
-static void test_number__duration_refused(void **state)
-{
-    (void)state;
-    static const char *const bad[] = {
-        "",   "s",   ".",    "-1s",     "1x",          "1 min", "1  s",
-        " 1", "1s ", "1..5", "106752d", "9999999999d", "1e3",   "99999999999999999999"};
-    int64_t ns = -1;
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        assert_int_equal(deja_text_parse_duration(bad[i], &ns), DEJA_ESYNTAX);
-    assert_int_equal(ns, -1);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_number__whole),         cmocka_unit_test(test_number__not_whole),
         cmocka_unit_test(test_number__double_golden), cmocka_unit_test(test_number__double_reads_back),
         cmocka_unit_test(test_number__bytes),         cmocka_unit_test(test_number__duration),
-        cmocka_unit_test(test_number__duration_read), cmocka_unit_test(test_number__duration_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

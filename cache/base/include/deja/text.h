@@ -41,7 +41,4 @@ DEJA_API void deja_text_double(double v, char text[32]);
 DEJA_API void deja_text_bytes(uint64_t bytes, char text[32]);
 DEJA_API void deja_text_duration(int64_t ns, char text[32]);
 
-/* "300 ms", "10s", "5m", "2h", "1d", or a bare number of seconds, to nanoseconds. 0 or DEJA_ESYNTAX. */
-DEJA_API int deja_text_parse_duration(const char *s, int64_t *ret_ns);
-
 #endif

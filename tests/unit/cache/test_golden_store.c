@@ -22,9 +22,9 @@ static int64_t fixed_ns(void *context)
 
 static void golden_path(const char *store, const char *name, char path[4096])
 {
-    const char *slash = strrchr(__FILE__, '/');
-    snprintf(path, 4096, "%.*s/../../golden/%s/%s", slash ? (int)(slash - __FILE__) : 1,
-             slash ? __FILE__ : ".", store, name);
+    const char *slash = strrchr(TEST_FILE, '/');
+    snprintf(path, 4096, "%.*s/../../golden/%s/%s", slash ? (int)(slash - TEST_FILE) : 1,
+             slash ? TEST_FILE : ".", store, name);
 }
 
 static int is_to_be_made(const char *store)

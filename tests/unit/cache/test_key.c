@@ -104,7 +104,7 @@ static const char *after(const char *line, const char *word)
 static void load_golden(deja_buffer *b)
 {
     DEJA_AUTO_BUFFER deja_buffer path = {0};
-    deja_buffer_add_string(&path, __FILE__);
+    deja_buffer_add_string(&path, TEST_FILE);
     path.len = (size_t)(strrchr(path.data, '/') - path.data);
     deja_buffer_add_string(&path, "/../../golden/key.txt");
     assert_int_equal(deja_file_load(AT_FDCWD, deja_buffer_string(&path), 1 << 20, b, NULL), 0);

@@ -511,8 +511,8 @@ static void test_batch__survives_every_failed_allocation(void **state)
 static const char *in_sources(const char *path)
 {
     static char text[4096];
-    const char *slash = strrchr(__FILE__, '/');
-    snprintf(text, sizeof text, "%.*s/%s", (int)(slash - __FILE__), __FILE__, path);
+    const char *slash = strrchr(TEST_FILE, '/');
+    snprintf(text, sizeof text, "%.*s/%s", (int)(slash - TEST_FILE), TEST_FILE, path);
     return text;
 }
 

@@ -125,7 +125,7 @@ static void test_dump__golden_files_load(void **state)
     static const char *const names[] = {"plain.dump", "compressed.dump"};
     for (size_t i = 0; i < 2; i++) {
         DEJA_AUTO_BUFFER deja_buffer path = {0};
-        golden_path(&path, __FILE__, names[i]);
+        golden_path(&path, TEST_FILE, names[i]);
         deja_loaded *l = load(deja_buffer_string(&path));
         assert_true(deja_value_equal(deja_loaded_value(l), &expected));
         deja_loaded_free(l);
@@ -133,7 +133,7 @@ static void test_dump__golden_files_load(void **state)
     DEJA_AUTO_BUFFER deja_buffer path = {0};
     DEJA_AUTO_BUFFER deja_buffer golden = {0};
     DEJA_AUTO_BUFFER deja_buffer written = {0};
-    golden_path(&path, __FILE__, "plain.dump");
+    golden_path(&path, TEST_FILE, "plain.dump");
     slurp(deja_buffer_string(&path), &golden);
     dump("v", &expected, 0);
     slurp("v", &written);
@@ -148,7 +148,7 @@ static void test_dump__the_golden_image_is_written(void **state)
     DEJA_AUTO_BUFFER deja_buffer path = {0};
     DEJA_AUTO_BUFFER deja_buffer golden = {0};
     DEJA_AUTO_BUFFER deja_buffer image = {0};
-    golden_path(&path, __FILE__, "value.image");
+    golden_path(&path, TEST_FILE, "value.image");
     slurp(deja_buffer_string(&path), &golden);
     deja_image_add(&image, &v);
     assert_int_equal(image.len, golden.len);

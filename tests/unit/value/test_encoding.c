@@ -34,7 +34,7 @@ static const char *after(const char *line, const char *word)
 static void load_golden(deja_buffer *b)
 {
     DEJA_AUTO_BUFFER deja_buffer path = {0};
-    golden_path(&path, __FILE__, "encodings.txt");
+    golden_path(&path, TEST_FILE, "encodings.txt");
     assert_int_equal(deja_file_load(AT_FDCWD, deja_buffer_string(&path), 1 << 20, b, NULL), 0);
 }
 

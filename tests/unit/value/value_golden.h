@@ -6,7 +6,7 @@
 #include <deja/buffer.h>
 #include <deja/value.h>
 
-/* `source` is the __FILE__ of a test. */
+/* `source` is the TEST_FILE of a test. */
 static inline void golden_path(deja_buffer *b, const char *source, const char *name)
 {
     const char *slash = strrchr(source, '/');

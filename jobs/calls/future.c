@@ -121,6 +121,19 @@ deja_future *future_begin(deja_fn *f, const deja_value *args, size_t n, uint32_t
     return future;
 }
 
+deja_future *future_begin_failed(deja_fn *f, future_list *home, uint64_t number, const deja_error *why)
+{
+    if (context_enter(f->d, NULL) < 0)
+        return NULL;
+    deja_future *future = future_new(f, home);
+    if (future) {
+        future->number = number;
+        future_answer(future, answer_of_error(why));
+    }
+    context_leave(f->d);
+    return future;
+}
+
 /* ---- the calls ---- */
 
 deja_future *deja_submit(deja_fn *f, const deja_value *args, size_t n, deja_error *err)

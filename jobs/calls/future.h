@@ -41,6 +41,9 @@ int future_pending(const future_list *home, const deja *d);
 deja_future *future_begin(deja_fn *f, const deja_value *args, size_t n, uint32_t flags, future_list *home,
                           uint64_t number, deja_error *err);
 
+/* One that could not be begun, answered with why. Not under the lock. NULL: neither could this one be. */
+deja_future *future_begin_failed(deja_fn *f, future_list *home, uint64_t number, const deja_error *why);
+
 void future_free_all(deja *d);
 
 #endif

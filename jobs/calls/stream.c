@@ -30,17 +30,24 @@ static uint64_t in_flight(const deja_stream *s)
     return s->pulled - s->handed;
 }
 
+/* A row that cannot be begun (a file that is not there) fails alone. 0: not even that. */
+static int begin(deja_stream *s, deja_error *why)
+{
+    if (!future_begin(s->function, s->row, s->columns, s->options.flags, &s->answered, s->pulled, why) &&
+        !future_begin_failed(s->function, &s->answered, s->pulled, why))
+        return 0;
+    s->pulled++;
+    return 1;
+}
+
 /* Begins calls while there is room. Not under the lock. */
 static void pull(deja_stream *s)
 {
     while (!s->ended && in_flight(s) < s->options.in_flight) {
         deja_error why = {0};
         int more = s->source(s->context, s->row, &why);
-        if (more > 0 &&
-            future_begin(s->function, s->row, s->columns, s->options.flags, &s->answered, s->pulled, &why)) {
-            s->pulled++;
+        if (more > 0 && begin(s, &why))
             continue;
-        }
         s->ended = 1;
         if (more != 0)
             s->failed = why.code < 0 ? why : (deja_error){.code = DEJA_EINVAL, .text = "the source failed"};

@@ -273,8 +273,8 @@ typedef struct deja_stream deja_stream;
 DEJA_API deja_stream *deja_stream_open(deja_fn *f, size_t columns, deja_source source, void *context,
                                        const deja_stream_options *options, deja_error *err);
 
-/* As deja_next for the calls of this stream. An error of the source is returned when what was taken before is
- * handed out. */
+/* As deja_next for the calls of this stream. A row that cannot be begun (a file that is not there) fails
+ * alone. An error of the source is returned when what was taken before is handed out. */
 DEJA_API int deja_stream_next(deja_stream *s, int64_t timeout_ms, deja_done *done, deja_error *err);
 
 /* Cancels what is not begun, ends what runs in processes, and frees. NULL is fine. */

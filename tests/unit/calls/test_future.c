@@ -289,6 +289,66 @@ static void test_stream__tells_an_error_of_its_source(void **state)
     }
 }
 
+/* The second of three names a file that is not there. */
+static int pull_files(void *context, deja_value *row, deja_error *err)
+{
+    static const char *const names[] = {"one", "missing", "three"};
+    int *i = context;
+    (void)err;
+    if (*i == 3)
+        return 0;
+    row[0] = deja_file(names[(*i)++]);
+    return 1;
+}
+
+static void write_word(const char *path)
+{
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(path, f);
+    assert_int_equal(fclose(f), 0);
+}
+
+static int name_of_file(const deja_value *arg, size_t n, deja_out *out, deja_error *err)
+{
+    (void)n, (void)err;
+    return deja_return(out, deja_string(arg->string));
+}
+
+/* As an item of a map, a row that has no key fails alone and in its place. */
+static void test_stream__fails_a_row_without_key_alone(void **state)
+{
+    static const int expected[] = {0, DEJA_ENOTFOUND, 0};
+    write_word("one");
+    write_word("three");
+    for (uint32_t unordered = 0; unordered < 2; unordered++) {
+        int pulled = 0, seen[2] = {0};
+        deja_error err;
+        deja_done done = {0};
+        deja *d = open_with(0);
+        deja_stream *stream = deja_stream_open(define_on(d, DEJA_THREAD, "name", name_of_file), 1, pull_files,
+                                               &pulled, DEJA_STREAM_OPTIONS(.unordered = unordered), &err);
+        for (int i = 0; i < 3; i++) {
+            assert_int_equal(deja_stream_next(stream, 10000, &done, &err), 1);
+            assert_true(unordered || done.code == expected[i]);
+            if (done.code < 0)
+                assert_non_null(strstr(done.error, "missing"));
+            seen[done.code < 0]++;
+        }
+        assert_int_equal(deja_stream_next(stream, 10000, &done, &err), 0);
+        assert_int_equal(seen[0], 2);
+        assert_int_equal(seen[1], 1);
+        deja_progress p = {.size = sizeof p};
+        deja_progress_get(d, &p);
+        assert_int_equal(p.calls, 3);
+        assert_int_equal(p.done, 3);
+        assert_int_equal(p.failed, 1);
+        deja_stream_close(stream);
+        deja_close(d);
+    }
+    (void)state;
+}
+
 /* BEHAVIOURS 39: dropping a half-read stream ends the rest soon, and the context works on. */
 static void test_stream__can_be_dropped(void **state)
 {
@@ -351,6 +411,7 @@ int main(void)
         CASE(test_future__two_threads_share_a_context),
         CASE(test_stream__is_lazy_and_in_order),
         CASE(test_stream__tells_an_error_of_its_source),
+        CASE(test_stream__fails_a_row_without_key_alone),
         CASE(test_stream__can_be_dropped),
         CASE(test_stream__unordered_gives_the_fastest_first),
     };

@@ -1,0 +1,53 @@
+#ifndef RUN_OPTIONS_H
+#define RUN_OPTIONS_H
+/*
+ * The options that all commands have that run many jobs: their part of a table, and what they say.
+ */
+#include "args.h"
+
+typedef struct run_options {
+    const char *cache; /* NULL: not given */
+    int64_t slots;     /* 0: not given */
+    int dry_run, force, fail_fast, keep_edited, quiet, verbose, no_progress, json;
+} run_options;
+
+enum {
+    RUN_JOBS = ARGS_FIRST,
+    RUN_CACHE,
+    RUN_DRY_RUN,
+    RUN_FORCE,
+    RUN_KEEP_GOING,
+    RUN_FAIL_FAST,
+    RUN_KEEP_EDITED,
+    RUN_QUIET,
+    RUN_VERBOSE,
+    RUN_NO_PROGRESS,
+    RUN_JSON,
+    RUN_OWN, /* options of the command itself begin here */
+};
+
+/* Rows of an args_option table. `dry_letter` is the letter of --dry-run, `cache_default` what stands for
+ * --cache. */
+#define RUN_OPTIONS(dry_letter, cache_default)                                                               \
+    {RUN_JOBS, 'j', "jobs", "N", "Run up to N jobs at once (default: the CPUs that this process may use)."}, \
+        {RUN_CACHE, 0, "cache", "DIR",                                                                       \
+         "Keep results in DIR (default: DEJA_CACHE, else " cache_default ")."},                              \
+        {RUN_DRY_RUN, dry_letter, "dry-run", NULL,                                                           \
+         "Say what would run and what would be answered, and do nothing."},                                  \
+        {RUN_FORCE, 0, "force", NULL, "Run again what the cache could answer, and replace its results."},    \
+        {RUN_KEEP_GOING, 'k', "keep-going", NULL,                                                            \
+         "After a failure run all that does not depend on it (the default)."},                               \
+        {RUN_FAIL_FAST, 0, "fail-fast", NULL, "After the first failure start nothing more."},                \
+        {RUN_KEEP_EDITED, 0, "keep-edited", NULL, "Leave outputs alone that were changed since."},           \
+        {RUN_QUIET, 'q', "quiet", NULL,                                                                      \
+         "No progress and no summary. Results, warnings and failures are still told."},                      \
+        {RUN_VERBOSE, 'v', "verbose", NULL, "Say when a job starts, finishes, or is answered."},             \
+        {RUN_NO_PROGRESS, 0, "no-progress", NULL, "No progress, but the summary at the end."},               \
+    {                                                                                                        \
+        RUN_JSON, 0, "json", NULL, "Write one JSON object a line to standard output for all that happens."   \
+    }
+
+/* Takes the option `id`, below RUN_OWN, that a->value belongs to. DEJA_EINVAL with a text for the user. */
+int run_options_take(run_options *o, const args *a, int id, deja_error *err);
+
+#endif

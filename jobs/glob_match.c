@@ -139,17 +139,18 @@ static int match_one(const char **p, const char *pend, const char **s, const cha
     return 1;
 }
 
-int glob_match_name(const char *pattern, size_t pattern_len, const char *name, size_t name_len)
+/* `dots`: a leading dot is a character like any other. */
+static int match(const char *pattern, size_t pattern_len, const char *name, size_t name_len, int dots)
 {
     const char *p = pattern, *pend = pattern + pattern_len, *s = name, *send = name + name_len;
     const char *star = NULL, *back = NULL;
     while (s < send) {
         if (p < pend && *p == '*') {
-            if (s == name && *s == '.')
+            if (!dots && s == name && *s == '.')
                 return 0;
             star = ++p;
             back = s;
-        } else if (p < pend && match_one(&p, pend, &s, send, s == name)) {
+        } else if (p < pend && match_one(&p, pend, &s, send, !dots && s == name)) {
             continue;
         } else if (star) {
             uint32_t c;
@@ -163,6 +164,16 @@ int glob_match_name(const char *pattern, size_t pattern_len, const char *name, s
     while (p < pend && *p == '*')
         p++;
     return p == pend;
+}
+
+int glob_match_name(const char *pattern, size_t pattern_len, const char *name, size_t name_len)
+{
+    return match(pattern, pattern_len, name, name_len, 0);
+}
+
+int glob_match_text(const char *pattern, size_t pattern_len, const char *text, size_t len)
+{
+    return match(pattern, pattern_len, text, len, 1);
 }
 
 /* The length of the component at *at of a path of `len` bytes (slashes before it are passed); 0 when there is

@@ -235,35 +235,38 @@ void matrix_axis_done(matrix_axis *a)
 }
 
 /* Decimal digits by hand: a batch of a million jobs writes a few million numbers, and printf takes longer
- * than all the rest. */
-static void add_integer(deja_buffer *b, int64_t v)
+ * than all the rest. Returns where they begin in `room`. */
+static const char *spell_integer(int64_t v, char room[MATRIX_ROOM])
 {
-    char digits[20];
-    size_t n = sizeof digits;
-    uint64_t rest = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+    size_t n = MATRIX_ROOM;
+    uint64_t rest = magnitude(v);
+    room[--n] = '\0';
     do
-        digits[--n] = (char)('0' + rest % 10);
+        room[--n] = (char)('0' + rest % 10);
     while (rest /= 10);
     if (v < 0)
-        deja_buffer_add_char(b, '-');
-    deja_buffer_add(b, digits + n, sizeof digits - n);
+        room[--n] = '-';
+    return room + n;
+}
+
+const char *matrix_spell(const matrix_axis *a, uint32_t index, char room[MATRIX_ROOM])
+{
+    switch (a->kind) {
+    case MATRIX_LIST:
+        break;
+    case MATRIX_RANGE:
+        return spell_integer(range_value(a, index), room);
+    case MATRIX_LINSPACE:
+        deja_text_double(linspace_value(a, index), room);
+        return room;
+    }
+    return a->text + a->start[index];
 }
 
 void matrix_value(const matrix_axis *a, uint32_t index, deja_buffer *b)
 {
-    char text[32];
-    switch (a->kind) {
-    case MATRIX_LIST:
-        deja_buffer_add_string(b, a->text + a->start[index]);
-        break;
-    case MATRIX_RANGE:
-        add_integer(b, range_value(a, index));
-        break;
-    case MATRIX_LINSPACE:
-        deja_text_double(linspace_value(a, index), text);
-        deja_buffer_add_string(b, text);
-        break;
-    }
+    char room[MATRIX_ROOM];
+    deja_buffer_add_string(b, matrix_spell(a, index, room));
 }
 
 int64_t matrix_whole(const matrix_axis *a, uint32_t index)

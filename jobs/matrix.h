@@ -60,6 +60,10 @@ double matrix_real(const matrix_axis *a, uint32_t index);
 /* The text of a LIST value in place, NULL for other kinds. */
 const char *matrix_text(const matrix_axis *a, uint32_t index);
 
+/* Any value as text: in place, or, of a number, in `room`. */
+#define MATRIX_ROOM 32
+const char *matrix_spell(const matrix_axis *a, uint32_t index, char room[MATRIX_ROOM]);
+
 /* The index of the first value that is spelled `text`; numbers of ranges and linspaces also by value
  * ("2.50"). -1 when there is none. */
 int64_t matrix_find(const matrix_axis *a, const char *text);

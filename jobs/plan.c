@@ -16,7 +16,8 @@
 
 /* What the plan knows of a definition. */
 typedef struct node {
-    uint8_t selected;
+    uint8_t selected;        /* some of its instances, or all, are to be run */
+    uint8_t whole;           /* all, whatever was chosen */
     uint8_t counted;         /* its instances are known, and what they make */
     uint8_t linked;          /* what they read, too */
     uint8_t released;        /* all its instances are settled, its dependants know */
@@ -39,6 +40,7 @@ typedef struct node {
 
 struct plan {
     batch *batch;
+    const selection *chosen; /* NULL: all */
     edges edges;
     node *nodes;
     makers *makers;
@@ -83,34 +85,53 @@ static void pop_ready(plan *p)
     p->ready[at] = last;
 }
 
-static void select_one(plan *p, uint32_t number)
+static int has(const plan *p, const node *n, const batch_job *def, uint32_t index)
+{
+    return n->whole || selection_has(p->chosen, def, index);
+}
+
+/* How many of its instances are to be run, as far as they are known. */
+static uint32_t count_chosen(const plan *p, const node *n)
+{
+    uint32_t chosen = 0;
+    if (!n->selected || n->whole)
+        return n->selected ? n->count : 0;
+    for (uint32_t i = 0; i < n->count; i++)
+        chosen += (uint32_t)has(p, n, &p->batch->jobs[n - p->nodes], i);
+    return chosen;
+}
+
+/* 1 when that makes a difference. */
+static int select_one(plan *p, uint32_t number, int whole)
 {
     node *n = &p->nodes[number];
+    int was = n->selected;
+    if (was && (n->whole || !whole))
+        return 0;
+    p->total -= count_chosen(p, n);
     n->selected = 1;
+    n->whole = whole;
+    p->total += count_chosen(p, n);
+    if (was)
+        return 1;
     p->unreleased++;
     p->uncounted += !n->counted;
-    p->total += n->count;
     if (n->waiting == 0)
         push_ready(p, number);
+    return 1;
 }
 
 /* A job and all that it waits for. */
-static void select_with_needs(plan *p, uint32_t number)
+static void select_with_needs(plan *p, uint32_t number, int whole)
 {
     size_t todo = 0;
-    if (!p->nodes[number].selected) {
-        select_one(p, number);
+    if (select_one(p, number, whole))
         p->work[todo++] = number;
-    }
     while (todo > 0) {
         const graph_node *n = &p->edges.graph.nodes[p->work[--todo]];
-        for (size_t i = 0; i < n->need_count; i++) {
-            uint32_t to = n->needs[i].to;
-            if (p->nodes[to].selected)
-                continue;
-            select_one(p, to);
-            p->work[todo++] = to;
-        }
+        for (size_t i = 0; i < n->need_count; i++)
+            if (select_one(p, n->needs[i].to, 1))
+                p->work[todo++] = n->needs[i].to;
     }
 }
 
@@ -126,7 +147,7 @@ static int take_pair(void *context, const makers_pair *pair, deja_error *err)
     if (!p->nodes[pair->maker].released)
         p->nodes[pair->reader].waiting++;
     if (p->nodes[pair->reader].selected)
-        select_with_needs(p, pair->maker);
+        select_with_needs(p, pair->maker, 1);
     return 0;
 }
 
@@ -225,7 +246,7 @@ static int alloc_plan(plan **ret, batch *b, deja_error *err)
     return status < 0 ? status : makers_open(&p->makers, b, take_pair, p, err);
 }
 
-int plan_open(plan **ret, batch *b, const uint8_t *selected, deja_error *err)
+int plan_open(plan **ret, batch *b, const selection *chosen, deja_error *err)
 {
     plan *p = NULL;
     int status = alloc_plan(&p, b, err);
@@ -239,9 +260,12 @@ int plan_open(plan **ret, batch *b, const uint8_t *selected, deja_error *err)
         plan_close(p);
         return status;
     }
-    for (uint32_t i = 0; i < b->job_count; i++)
-        if (!selected || selected[i])
-            select_with_needs(p, i);
+    p->chosen = chosen;
+    for (uint32_t i = 0; i < b->job_count; i++) {
+        selection_part part = selection_of(chosen, &b->jobs[i]);
+        if (part != SELECTION_NONE)
+            select_with_needs(p, i, part == SELECTION_ALL);
+    }
     *ret = p;
     return 0;
 }
@@ -251,6 +275,12 @@ int plan_instances(const plan *p, uint32_t number, uint32_t *ret)
     const node *n = &p->nodes[number];
     *ret = n->selected ? n->count : 0;
     return !n->selected || n->counted;
+}
+
+int plan_has(const plan *p, uint32_t number, uint32_t index)
+{
+    const node *n = &p->nodes[number];
+    return n->selected && has(p, n, &p->batch->jobs[number], index);
 }
 
 /* ---- the run ---- */
@@ -307,20 +337,29 @@ static void open_job(plan *p, batch_job *def)
 {
     node *n = &p->nodes[def->number];
     deja_error why = {0};
-    uint32_t before = n->count, uncounted = !n->counted;
+    uint32_t before = count_chosen(p, n), uncounted = !n->counted;
     find_blocker(p, def->number);
     p->opening = def;
-    if (!n->blocked_by && learn_paths(p, def, &why) < 0) {
+    if (!n->blocked_by &&
+        (learn_paths(p, def, &why) < 0 || (!n->whole && selection_check(p->chosen, def, &why) < 0))) {
         n->error = deja_dup(&why, sizeof why);
         n->error = n->error ? n->error : &no_memory;
         n->waiting = 0;
     }
     p->opening = NULL;
     if (n->error || !n->counted)
-        n->count = 1;
+        n->count = n->whole = 1;
     n->counted = n->linked = 1;
     p->uncounted -= uncounted;
-    p->total += n->count - before;
+    p->total += count_chosen(p, n) - before;
+}
+
+/* Instances that are not to be run end unseen. */
+static void pass_over(plan *p, const batch_job *def)
+{
+    node *n = &p->nodes[def->number];
+    for (; n->next < n->count && !has(p, n, def, n->next); n->next++)
+        n->settled++;
 }
 
 /* The first definition that is ready and has an instance to hand out; NULL: none. */
@@ -329,6 +368,8 @@ static batch_job *next_job(plan *p)
     while (p->ready_count > 0) {
         uint32_t number = p->ready[0];
         node *n = &p->nodes[number];
+        if (n->linked)
+            pass_over(p, &p->batch->jobs[number]);
         if (n->linked && n->next < n->count)
             return &p->batch->jobs[number];
         pop_ready(p);
@@ -336,7 +377,7 @@ static batch_job *next_job(plan *p)
             open_job(p, &p->batch->jobs[number]);
             if (n->waiting == 0)
                 push_ready(p, number);
-        } else if (n->count == 0) {
+        } else if (n->settled == n->count && !n->released) {
             release(p, number);
         }
     }

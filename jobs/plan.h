@@ -6,6 +6,7 @@
  * follow from files (an input that is another job's output).
  */
 #include "job.h"
+#include "selection.h"
 #include <deja/hash.h>
 
 typedef struct plan plan;
@@ -28,15 +29,17 @@ typedef struct plan_ready {
 } plan_ready;
 
 /*
- * Expands all jobs that can be, indexes their outputs, adds the edges that follow from files. `selected` has
- * 1 for each job to be run (NULL: all); jobs that they need are added. Borrows the batch. Errors are about
- * the batch. Takes a second or so for a million instances.
+ * Expands all jobs that can be, indexes their outputs, adds the edges that follow from files. Of the
+ * instances those that `chosen` has are run (NULL: all); whole jobs that they need are added. Borrows both.
+ * Errors are about the batch. Takes a second or so for a million instances.
  */
-int plan_open(plan **ret, batch *b, const uint8_t *selected, deja_error *err);
+int plan_open(plan **ret, batch *b, const selection *chosen, deja_error *err);
 
-/* How many instances of job `number` there are to be run, 0 when it is not selected: 1; 0 when that is not
- * known yet. */
+/* How many instances job `number` has, chosen or not; 0 when none is: 1; 0 when that is not known yet. */
 int plan_instances(const plan *p, uint32_t number, uint32_t *ret);
+
+/* 1 when instance `index` of a job, whose instances are known, is to be run. */
+int plan_has(const plan *p, uint32_t number, uint32_t index);
 
 /* The next instance in batch order that is ready: 1, or 0 when none is at the moment. */
 int plan_next(plan *p, plan_ready *ret);
@@ -67,7 +70,7 @@ plan_look plan_changed(plan *p, const batch_job *def, int64_t since_ns, int64_t 
 /* 1 when every instance is settled. */
 int plan_finished(const plan *p);
 
-/* Number of instances known, and whether some job's number is not known yet. */
+/* Number of instances to be run as far as they are known, and whether some job's number is not known yet. */
 uint64_t plan_total(const plan *p, int *ret_unexpanded);
 
 /* NULL is fine. */

@@ -179,7 +179,7 @@ static int open_report(exec *x, deja_error *err)
 {
     outbox_options box = {.out_fd = STDOUT_FILENO, .err_fd = STDERR_FILENO};
     printer *p = NULL;
-    if (outbox_open(&x->box, &box, err) < 0 || printer_open(&p, x->box, 1, count_one, NULL, err) < 0)
+    if (outbox_open(&x->box, &box, err) < 0 || printer_open(&p, x->box, 1, count_one, NULL, NULL, err) < 0)
         return err->code;
     report_options o = {.quiet = 1, .only_output = 1, .slots = 1, .runs = x->runs.len ? x->runs.data : NULL};
     report_begin(&x->report, &o, x->box, p, deja_take(x->record));

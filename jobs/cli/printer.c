@@ -13,6 +13,7 @@ typedef struct early {
 struct printer {
     outbox *box;
     printer_count count;
+    printer_has has;
     void *context;
     early *early; /* for each job */
     uint32_t defs;
@@ -78,8 +79,8 @@ static void next_def(printer *p)
     p->index = 0;
 }
 
-int printer_open(printer **ret, outbox *box, uint32_t defs, printer_count count, void *context,
-                 deja_error *err)
+int printer_open(printer **ret, outbox *box, uint32_t defs, printer_count count, printer_has has,
+                 void *context, deja_error *err)
 {
     printer *p = deja_calloc(1, sizeof *p);
     early *all = deja_calloc(defs ? defs : 1, sizeof *all);
@@ -88,7 +89,7 @@ int printer_open(printer **ret, outbox *box, uint32_t defs, printer_count count,
         deja_free(all);
         return deja_fail(err, DEJA_ENOMEM, "out of memory");
     }
-    *p = (printer){.box = box, .count = count, .context = context, .early = all, .defs = defs};
+    *p = (printer){.box = box, .count = count, .has = has, .context = context, .early = all, .defs = defs};
     *ret = p;
     return 0;
 }
@@ -96,10 +97,12 @@ int printer_open(printer **ret, outbox *box, uint32_t defs, printer_count count,
 void printer_go_on(printer *p)
 {
     while (p->def < p->defs) {
-        while (has_ended(&p->early[p->def], p->index))
-            print_held(p, p->def, p->index++);
         uint32_t count;
-        if (!p->count(p->context, p->def, &count) || p->index < count)
+        int known = p->count(p->context, p->def, &count);
+        while (has_ended(&p->early[p->def], p->index) ||
+               (known && p->has && p->index < count && !p->has(p->context, p->def, p->index)))
+            print_held(p, p->def, p->index++);
+        if (!known || p->index < count)
             return;
         next_def(p);
     }

@@ -13,9 +13,13 @@ typedef struct printer printer;
  * yet. */
 typedef int (*printer_count)(void *context, uint32_t def, uint32_t *ret);
 
+/* 1 when instance `index` of job `def`, the number of whose instances is known, will be added; the others are
+ * passed over. NULL for a printer to which all are. */
+typedef int (*printer_has)(void *context, uint32_t def, uint32_t index);
+
 /* `box` is borrowed. */
-int printer_open(printer **ret, outbox *box, uint32_t defs, printer_count count, void *context,
-                 deja_error *err);
+int printer_open(printer **ret, outbox *box, uint32_t defs, printer_count count, printer_has has,
+                 void *context, deja_error *err);
 
 /* An instance has ended with this output (NULL for none): printed now, or when all before it have ended. Once
  * for each. */

@@ -22,6 +22,7 @@ static const args_option options[] = {
 static const args_example examples[] = {
     {"deja run", "Run all jobs of deja.yaml; what the cache knows is answered."},
     {"deja run -j4 table", "Run the job 'table' and what it needs, four at a time."},
+    {"deja run 'count[text=*dunes*,n=1]'", "Run the instances of 'count' whose values match."},
     {"deja run --dry-run", "See what would run."},
     {"DEJA_MODE=readonly deja run", "Use results, keep none (off: no cache; refresh: run again and keep)."},
     {0},
@@ -32,7 +33,12 @@ const args_command run_args = {
     .usage = "[OPTION]... [JOB]...",
     .summary = "Run the jobs of a batch; answer from the cache what ran before.",
     .about =
-        "Run the jobs of a batch, or only each JOB and all that it needs, in parallel. A job whose "
+        "Run the jobs of a batch, or only each JOB and all that it needs, in parallel. JOB[NAME=PATTERN,...] "
+        "is "
+        "those instances of a job whose values match: * is any text, ? one character, [abc] one of a set, "
+        "and a "
+        "backslash takes the next character as it is. In names of jobs * and ? are patterns, too.\n\n"
+        "A job whose "
         "command, inputs and other ingredients are as before is not run: its output is replayed and its "
         "output files are put in place.\n\n"
         "The jobs' standard output goes to standard output in batch order, each whole; their standard error, "
@@ -54,6 +60,7 @@ typedef struct run {
     run_options options;
     /* opened */
     batch *batch;
+    selection *chosen;
     plan *plan;
     deja_buffer runs; /* folder of run records, empty: none */
     deja_trace *trace;
@@ -106,9 +113,8 @@ static int load(run *r, deja_error *err)
         deja_fail(&warning, DEJA_ESYNTAX, "%s", r->batch->warnings[i]);
         say_error(&warning);
     }
-    DEJA_AUTO_FREE uint8_t *selected = NULL;
-    code = select_jobs(&selected, r->batch, r->jobs.list, r->jobs.count, err);
-    return code ? code : plan_open(&r->plan, r->batch, selected, err);
+    code = selection_open(&r->chosen, r->batch, r->jobs.list, r->jobs.count, err);
+    return code ? code : plan_open(&r->plan, r->batch, r->chosen, err);
 }
 
 /* Relative where that is what a user sees: the batch lies in the folder that deja was called in. */
@@ -144,6 +150,7 @@ static void close_all(run *r)
 {
     session_close(&r->session);
     plan_close(r->plan);
+    selection_close(r->chosen);
     batch_free(r->batch);
     deja_trace_close(r->trace);
     deja_buffer_done(&r->runs);

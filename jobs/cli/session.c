@@ -32,6 +32,12 @@ static int count_instances(void *context, uint32_t def, uint32_t *ret)
     return plan_instances(s->options.plan, def, ret);
 }
 
+static int has_instance(void *context, uint32_t def, uint32_t index)
+{
+    const session *s = context;
+    return plan_has(s->options.plan, def, index);
+}
+
 static int open_report(session *s, deja_error *err)
 {
     const run_options *run = s->run;
@@ -39,7 +45,8 @@ static int open_report(session *s, deja_error *err)
     printer *p = NULL;
     if (outbox_open(&s->box, &box, err) < 0)
         return err->code;
-    if (!run->json && printer_open(&p, s->box, s->options.batch->job_count, count_instances, s, err) < 0)
+    if (!run->json &&
+        printer_open(&p, s->box, s->options.batch->job_count, count_instances, has_instance, s, err) < 0)
         return err->code;
     report_options o = {.quiet = run->quiet,
                         .verbose = run->verbose,

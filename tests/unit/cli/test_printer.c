@@ -3,9 +3,11 @@
 #include "printer.h"
 #include <deja/cleanup.h>
 
-/* Counts of instances by job; -1 while one is not known. */
+/* Counts of instances by job; -1 while one is not known. Of each job instances with these bits are not run.
+ */
 typedef struct counts {
     int of[4];
+    unsigned missing[4];
 } counts;
 
 static int count(void *context, uint32_t def, uint32_t *ret)
@@ -15,6 +17,12 @@ static int count(void *context, uint32_t def, uint32_t *ret)
         return 0;
     *ret = (uint32_t)c->of[def];
     return 1;
+}
+
+static int has(void *context, uint32_t def, uint32_t index)
+{
+    const counts *c = context;
+    return !(c->missing[def] >> index & 1);
 }
 
 typedef struct fixture {
@@ -28,7 +36,7 @@ static void begin(fixture *f, counts c)
 {
     *f = (fixture){.counts = c};
     pipes_open(&f->pipes, 0);
-    assert_int_equal(printer_open(&f->printer, f->pipes.box, 4, count, &f->counts, NULL), 0);
+    assert_int_equal(printer_open(&f->printer, f->pipes.box, 4, count, has, &f->counts, NULL), 0);
 }
 
 static void end(fixture *f)
@@ -58,7 +66,7 @@ static void test_printer__what_comes_in_order_goes_out_at_once(void **state)
 {
     (void)state;
     fixture f;
-    begin(&f, (counts){{2, 1, 0, 1}});
+    begin(&f, (counts){.of = {2, 1, 0, 1}});
     add(&f, 0, 0);
     assert_string_equal(printed(&f), "0.0 ");
     add(&f, 0, 1);
@@ -73,7 +81,7 @@ static void test_printer__what_comes_early_waits(void **state)
 {
     (void)state;
     fixture f;
-    begin(&f, (counts){{3, 2, 1, 1}});
+    begin(&f, (counts){.of = {3, 2, 1, 1}});
     add(&f, 3, 0);
     add(&f, 1, 1);
     add(&f, 0, 2);
@@ -92,7 +100,7 @@ static void test_printer__a_count_that_comes_late_holds_back_what_follows(void *
 {
     (void)state;
     fixture f;
-    begin(&f, (counts){{1, -1, -1, 1}});
+    begin(&f, (counts){.of = {1, -1, -1, 1}});
     add(&f, 3, 0);
     add(&f, 0, 0);
     assert_string_equal(printed(&f), "0.0 ");
@@ -111,7 +119,7 @@ static void test_printer__an_instance_nobody_counted_is_printed_all_the_same(voi
 {
     (void)state;
     fixture f;
-    begin(&f, (counts){{0, 1, 0, 0}});
+    begin(&f, (counts){.of = {0, 1, 0, 0}});
     add(&f, 1, 0);
     add(&f, 0, 5);
     assert_string_equal(printed(&f), "1.0 0.5 ");
@@ -122,7 +130,7 @@ static void test_printer__at_the_end_all_comes_out_in_order(void **state)
 {
     (void)state;
     fixture f;
-    begin(&f, (counts){{3, -1, 1, 3}});
+    begin(&f, (counts){.of = {3, -1, 1, 3}});
     add(&f, 3, 2);
     add(&f, 3, 1);
     add(&f, 0, 2);
@@ -136,7 +144,7 @@ static void test_printer__closing_gives_back_what_is_held(void **state)
 {
     (void)state;
     fixture f;
-    begin(&f, (counts){{3, 1, 1, 1}});
+    begin(&f, (counts){.of = {3, 1, 1, 1}});
     add(&f, 0, 2);
     add(&f, 2, 0);
     end(&f);
@@ -151,7 +159,7 @@ static void test_printer__the_order_of_ends_makes_no_difference(void **state)
     for (unsigned seed = 0; seed < 50; seed++) {
         fixture f;
         uint32_t order[60];
-        begin(&f, (counts){{20, 0, 30, 10}});
+        begin(&f, (counts){.of = {20, 0, 30, 10}});
         for (uint32_t i = 0; i < 60; i++)
             order[i] = i;
         unsigned random = seed;
@@ -178,6 +186,20 @@ static void test_printer__the_order_of_ends_makes_no_difference(void **state)
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
 
+static void test_printer__instances_that_are_not_run_are_passed_over(void **state)
+{
+    (void)state;
+    fixture f;
+    begin(&f, (counts){.of = {3, 2, 1, 0}, .missing = {5, 2}});
+    add(&f, 2, 0);
+    add(&f, 1, 0);
+    assert_string_equal(printed(&f), "");
+    add(&f, 0, 1);
+    printer_go_on(f.printer);
+    assert_string_equal(printed(&f), "0.1 1.0 2.0 ");
+    end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -188,6 +210,7 @@ int main(void)
         CASE(test_printer__at_the_end_all_comes_out_in_order),
         CASE(test_printer__closing_gives_back_what_is_held),
         CASE(test_printer__the_order_of_ends_makes_no_difference),
+        CASE(test_printer__instances_that_are_not_run_are_passed_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,13 +6,20 @@
 #include <deja/cleanup.h>
 #include <deja/clock.h>
 
-static plan *open_plan(batch *b, const uint8_t *selected)
+static plan *open_plan(batch *b, const selection *chosen)
 {
     plan *p;
     deja_error err;
-    if (plan_open(&p, b, selected, &err) < 0)
+    if (plan_open(&p, b, chosen, &err) < 0)
         fail_msg("%s", err.text);
     return p;
+}
+
+static selection *choose(batch *b, const char *word)
+{
+    selection *s;
+    assert_int_equal(selection_open(&s, b, &word, 1, NULL), 0);
+    return s;
 }
 
 /* Takes the next one, which must be instance `index` of `name`. */
@@ -44,6 +51,36 @@ static void test_plan__hands_out_in_batch_order(void **state)
     assert_int_equal(plan_total(p, &unexpanded), 3);
     assert_int_equal(unexpanded, 0);
     plan_close(p);
+    batch_free(b);
+}
+
+static void test_plan__of_a_selection_only_the_chosen_instances(void **state)
+{
+    (void)state;
+    batch *b = load("version: 1\njobs:\n"
+                    "  a: {run: x, matrix: {n: [1, 2, 3]}}\n"
+                    "  b: {run: x, needs: c, matrix: {n: [1, 2, 3]}}\n"
+                    "  c: {run: x, matrix: {n: [1, 2]}}\n"
+                    "  d: {run: x, needs: b}\n");
+    static const char *const words[] = {"a[n=3]", "b[n=2]", "c[n=1]"};
+    selection *s;
+    int unexpanded;
+    assert_int_equal(selection_open(&s, b, words, 3, NULL), 0);
+    plan *p = open_plan(b, s);
+    assert_int_equal(plan_total(p, &unexpanded), 4);
+    assert_true(!plan_has(p, 0, 0) && plan_has(p, 0, 2) && plan_has(p, 2, 1) && !plan_has(p, 3, 0));
+    plan_ready a = expect(p, "a", 2), c0 = expect(p, "c", 0), c1 = expect(p, "c", 1);
+    expect_none(p);
+    plan_settle(p, c0.def, 0, PLAN_LEFT, NULL, 0);
+    plan_settle(p, c1.def, 1, PLAN_LEFT, NULL, 0);
+    plan_ready b1 = expect(p, "b", 1);
+    expect_none(p);
+    plan_settle(p, b1.def, 1, PLAN_LEFT, NULL, 0);
+    assert_false(plan_finished(p));
+    plan_settle(p, a.def, 2, PLAN_LEFT, NULL, 0);
+    assert_true(plan_finished(p));
+    plan_close(p);
+    selection_close(s);
     batch_free(b);
 }
 
@@ -105,7 +142,8 @@ static void test_plan__selects_a_job_with_all_it_needs(void **state)
 {
     (void)state;
     batch *b = load("version: 1\njobs:\n  a: {run: x}\n  b: {run: x, needs: a}\n  c: {run: x}\n");
-    plan *p = open_plan(b, (const uint8_t[]){0, 1, 0});
+    selection *s = choose(b, "b");
+    plan *p = open_plan(b, s);
     plan_ready a = expect(p, "a", 0);
     expect_none(p);
     plan_settle(p, a.def, 0, PLAN_LEFT, NULL, 0);
@@ -114,6 +152,7 @@ static void test_plan__selects_a_job_with_all_it_needs(void **state)
     assert_true(plan_finished(p));
     expect_none(p);
     plan_close(p);
+    selection_close(s);
     batch_free(b);
 }
 
@@ -122,12 +161,14 @@ static void test_plan__an_input_that_is_an_output_is_an_edge(void **state)
     (void)state;
     batch *b =
         load("version: 1\njobs:\n  use: {run: x, inputs: [made]}\n  make: {run: x, outputs: [made]}\n");
-    plan *p = open_plan(b, (const uint8_t[]){1, 0});
+    selection *s = choose(b, "use");
+    plan *p = open_plan(b, s);
     plan_ready make = expect(p, "make", 0);
     expect_none(p);
     plan_settle(p, make.def, 0, PLAN_LEFT, NULL, 0);
     expect(p, "use", 0);
     plan_close(p);
+    selection_close(s);
     batch_free(b);
 }
 
@@ -201,12 +242,14 @@ static void expect_edge(const char *input, const char *output)
              "version: 1\njobs:\n  use: {run: x, inputs: [\"%s\"]}\n  make: {run: x, outputs: [\"%s\"]}\n",
              input, output);
     batch *b = load(text);
-    plan *p = open_plan(b, (const uint8_t[]){1, 0});
+    selection *s = choose(b, "use");
+    plan *p = open_plan(b, s);
     plan_ready make = expect(p, "make", 0);
     expect_none(p);
     plan_settle(p, make.def, 0, PLAN_LEFT, NULL, 0);
     expect(p, "use", 0);
     plan_close(p);
+    selection_close(s);
     batch_free(b);
 }
 
@@ -262,7 +305,8 @@ static void test_plan__a_pattern_with_values_finds_its_makers(void **state)
                     "  use: {run: x, matrix: {n: [1, 2]}, inputs: [\"${{ n }}/*.a\", \"${{ n }}/*.b\"]}\n"
                     "  none: {run: x, matrix: {n: [1, 2]}, outputs: [\"3/${{ n }}.a\"]}\n"
                     "  make: {run: x, matrix: {n: [1, 2]}, outputs: [\"${{ n }}/x.b\"]}\n");
-    plan *p = open_plan(b, (const uint8_t[]){1, 0, 0});
+    selection *s = choose(b, "use");
+    plan *p = open_plan(b, s);
     plan_ready one = expect(p, "make", 0), two = expect(p, "make", 1);
     expect_none(p);
     plan_settle(p, one.def, 0, PLAN_LEFT, NULL, 0);
@@ -270,6 +314,7 @@ static void test_plan__a_pattern_with_values_finds_its_makers(void **state)
     expect(p, "use", 0);
     expect(p, "use", 1);
     plan_close(p);
+    selection_close(s);
     batch_free(b);
 }
 
@@ -344,7 +389,8 @@ static void test_plan__late_inputs_wait_for_their_makers(void **state)
                     "}}\", \"in/*\"]}\n"
                     "  other: {run: x, outputs: [in/1.made]}\n");
     write_file("1.made", "");
-    plan *p = open_plan(b, (const uint8_t[]){0, 1, 0});
+    selection *s = choose(b, "each");
+    plan *p = open_plan(b, s);
     plan_ready make = expect(p, "make", 0);
     expect_none(p);
     plan_settle(p, make.def, 0, PLAN_LEFT, NULL, 0);
@@ -355,6 +401,7 @@ static void test_plan__late_inputs_wait_for_their_makers(void **state)
     plan_settle(p, each.def, 0, PLAN_LEFT, NULL, 0);
     assert_true(plan_finished(p));
     plan_close(p);
+    selection_close(s);
     batch_free(b);
 }
 
@@ -553,6 +600,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
         CASE(test_plan__hands_out_in_batch_order),
+        CASE(test_plan__of_a_selection_only_the_chosen_instances),
         CASE(test_plan__waits_for_all_instances_of_a_needed_job),
         CASE(test_plan__failure_blocks_what_needs_it_and_nothing_else),
         CASE(test_plan__left_depends_on_every_instance_in_order),

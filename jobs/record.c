@@ -1,6 +1,7 @@
 /* The record of a run, see record.h. */
 #include "record.h"
 #include "fields.h"
+#include "history.h"
 #include "json.h"
 #include "run_folder.h"
 #include "stamp.h"
@@ -83,6 +84,13 @@ static void flush(record *r, out_file *f, const char *name)
         return;
     }
     deja_buffer_clear(&f->bytes);
+}
+
+static void flush_history(record *r, int all)
+{
+    deja_error err;
+    if (r->options.history && !r->broken && history_flush(r->options.history, all, &err))
+        give_up(r, &err);
 }
 
 static void add_time(deja_buffer *b, const char *key, int64_t wall_ns)
@@ -307,6 +315,9 @@ void record_event(record *r, const flow_event *e)
         if (e->kind == FLOW_FAILED)
             log_failed(r, e);
         add_job(&r->jobs.bytes, e);
+        if (r->options.history)
+            history_note(r->options.history, e, r->folder.id);
+        flush_history(r, 0);
         if (r->jobs.bytes.len >= FLUSH_BYTES)
             flush(r, &r->jobs, "jobs.jsonl");
         break;
@@ -327,6 +338,7 @@ void record_tick(record *r, const flow_totals *totals)
         return;
     flush(r, &r->jobs, "jobs.jsonl");
     flush(r, &r->hits, "hits.bin");
+    flush_history(r, 1);
     if (!r->broken && run_folder_tell(&r->folder, totals, deja_wall_ns(r->options.clock), &err)) {
         give_up(r, &err);
     }
@@ -362,6 +374,8 @@ void record_finish(record *r, const flow_totals *totals, int exit_status)
         (!first && run_folder_tell(&r->folder, totals, deja_wall_ns(r->options.clock), &err))) {
         give_up(r, &err);
     }
+    if (r->options.history && history_finish(r->options.history, &err))
+        give_up(r, &err);
     runs_prune(r->folder.runs_fd, deja_wall_ns(r->options.clock));
 }
 

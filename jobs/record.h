@@ -31,6 +31,7 @@ typedef struct record_options {
     const char *version;     /* of deja */
     unsigned slots;
     const deja_clock *clock;
+    struct history *history; /* told how each job ended; NULL: none */
 } record_options;
 
 /* Touches no file. */

@@ -14,13 +14,17 @@ static int has_outputs(const batch *b)
 
 static int open_record(session *s, deja_error *err)
 {
+    const history_options known = {.folder = s->options.runs, .batch = s->options.batch};
+    if (history_open(&s->history, &known, err) < 0)
+        return err->code;
     record_options o = {.folder = s->options.runs,
                         .batch = s->options.file,
                         .jobs = s->options.batch,
                         .argv = (const char *const *)s->options.argv,
                         .command = s->options.command,
                         .version = DEJA_VERSION,
-                        .slots = s->slots};
+                        .slots = s->slots,
+                        .history = s->history};
     return record_open(&s->record, &o, err);
 }
 
@@ -148,6 +152,7 @@ void session_close(session *s)
     flow_close(s->report.flow);
     report_done(&s->report);
     record_close(s->record);
+    history_close(s->history);
     outbox_close(s->box);
     vault_close(&s->vault);
     if (s->run)

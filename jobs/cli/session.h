@@ -5,6 +5,7 @@
  * opened as the options say, the run itself, and its exit status. One thread, one at a time.
  */
 #include "descriptors.h"
+#include "history.h"
 #include "loop.h"
 #include "report.h"
 #include "run_options.h"
@@ -29,7 +30,8 @@ typedef struct session {
     struct rlimit job_descriptors;
     int raised; /* the limit of descriptors was; jobs get job_descriptors */
     vault vault;
-    record *record; /* the report's once that has begun */
+    history *history; /* of the batch's jobs */
+    record *record;   /* the report's once that has begun */
     outbox *box;
     signals signals;
     report report;

@@ -112,13 +112,25 @@ static int renew_under_lock(deja_cache *c, db *d, deja_error *err)
     return db_moved(d) ? 0 : move_aside(c, err);
 }
 
-int cache_open_db(deja_cache *c, struct db **ret, deja_error *err)
+static int open_db(deja_cache *c, struct db **ret, unsigned flags, deja_error *err)
 {
     deja_error local;
     err = err ? err : &local;
-    int r = db_open(ret, c->folder.db, db_flags(c), err);
+    int r = db_open(ret, c->folder.db, flags, err);
     int wanting = r == DEJA_ENOTFOUND || r == DEJA_ECORRUPT;
     return wanting && !(c->flags & DEJA_CACHE_READ_ONLY) ? make_under_lock(c, ret, err) : r;
+}
+
+int cache_open_db(deja_cache *c, struct db **ret, deja_error *err)
+{
+    return open_db(c, ret, db_flags(c), err);
+}
+
+/* The first look-ups need no locks where nobody writes. The times of a network file system come late. */
+static int open_first_db(deja_cache *c, deja_error *err)
+{
+    unsigned flags = db_flags(c);
+    return open_db(c, &c->db, flags & (DB_READ_ONLY | DB_ROLLBACK_JOURNAL) ? flags : flags | DB_AT_REST, err);
 }
 
 int cache_renew_db(deja_cache *c, struct db **d, deja_error *err)
@@ -136,7 +148,7 @@ int cache_renew_db(deja_cache *c, struct db **d, deja_error *err)
 int cache_ensure_db(deja_cache *c, int look_at_file, deja_error *err)
 {
     unsigned replaced = atomic_load(&c->replaced);
-    if (c->db && c->db_replaced == replaced && !(look_at_file && db_moved(c->db)))
+    if (c->db && c->db_replaced == replaced && !db_is_at_rest(c->db) && !(look_at_file && db_moved(c->db)))
         return 0;
     db_close(deja_take(c->db));
     c->db_replaced = replaced;
@@ -195,7 +207,7 @@ void cache_warn_row(deja_cache *c, const deja_hash *key)
 static void take_in_left_wal(deja_cache *c)
 {
     struct stat st;
-    if (!c->db || c->flags & DEJA_CACHE_READ_ONLY ||
+    if (!c->db || db_is_at_rest(c->db) || c->flags & DEJA_CACHE_READ_ONLY ||
         fstatat(c->folder.fd, FOLDER_DB "-wal", &st, AT_SYMLINK_NOFOLLOW) || st.st_size < WAL_MOST)
         return;
     int64_t age_s = deja_wall_ns(c->clock) / DEJA_S_NS - st.st_mtim.tv_sec;
@@ -216,7 +228,7 @@ static int open_parts(deja_cache *c, const deja_cache_options *o, deja_error *er
 {
     int r = folder_open(&c->folder, o->folder, (c->flags & DEJA_CACHE_READ_ONLY) != 0, err);
     if (!r)
-        r = cache_open_db(c, &c->db, err);
+        r = open_first_db(c, err);
     if (!r)
         r = statmem_open(&c->statmem, c->folder.fd, c->clock, err);
     if (!r)

@@ -19,6 +19,7 @@
 #define IN_VAIN_NS         (5 * DEJA_S_NS)    /* who was in the way for longer than that stays a while */
 #define BUSY_PAUSE_NS      (DEJA_MS_NS / 4)
 #define BUSY_PAUSE_MOST_NS (10 * DEJA_MS_NS)
+#define REST_NS            (2 * DEJA_S_NS) /* as for racy timestamps: no clock of a file system is coarser */
 
 static int is_hopeless(db *d, int64_t now)
 {
@@ -77,15 +78,20 @@ static char *immutable_uri(const char *path)
     return deja_buffer_take(&b);
 }
 
+static int has_content(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) ? errno != ENOENT : st.st_size > 0;
+}
+
 /* Contents of a database that are not in its file yet. */
 static int has_side_file(const char *path)
 {
     static const char *const names[] = {"-wal", "-journal"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         DEJA_AUTO_BUFFER deja_buffer b = {0};
-        struct stat st;
         deja_buffer_addf(&b, "%s%s", path, names[i]);
-        if (b.failed || (stat(deja_buffer_string(&b), &st) ? errno != ENOENT : st.st_size > 0))
+        if (b.failed || has_content(deja_buffer_string(&b)))
             return 1;
     }
     return 0;
@@ -96,6 +102,14 @@ static int has_side_file(const char *path)
  * so as long as there is no WAL and the file's stat data stay (db_moved): and should somebody begin to write
  * between two looks, rows have their checksums.
  */
+static int open_immutable(db *d, const char *path, deja_error *err)
+{
+    DEJA_AUTO_FREE char *uri = immutable_uri(path);
+    if (!uri)
+        return deja_fail(err, DEJA_ENOMEM, "open '%s': out of memory", path);
+    return open_handle(d, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, err);
+}
+
 static int open_frozen(db *d, const char *path, deja_error *err)
 {
     sqlite3_close(deja_take(d->handle));
@@ -107,10 +121,29 @@ static int open_frozen(db *d, const char *path, deja_error *err)
             "'%s' was left by a writer and cannot be read without writing: use the cache once where "
             "it can be written",
             path);
-    DEJA_AUTO_FREE char *uri = immutable_uri(path);
-    if (!uri)
-        return deja_fail(err, DEJA_ENOMEM, "open '%s': out of memory", path);
-    return open_handle(d, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, err);
+    return open_immutable(d, path, err);
+}
+
+/* The side files are looked at last: a writer who begins meanwhile leaves one of them, or another time. */
+static int is_at_rest(db *d, const char *path)
+{
+    if (stat(path, &d->frozen) || !S_ISREG(d->frozen.st_mode) || has_side_file(path))
+        return 0;
+    int64_t changed_ns = d->frozen.st_mtim.tv_sec * DEJA_S_NS + d->frozen.st_mtim.tv_nsec;
+    return deja_wall_ns(NULL) - changed_ns > REST_NS;
+}
+
+/* 1 when it is open now; whatever is in the way is for the ordinary way of opening to find. */
+static int open_at_rest(db *d, const char *path)
+{
+    int wal;
+    d->at_rest = is_at_rest(d, path) && !open_immutable(d, path, NULL) &&
+                 !db_schema_check(d->handle, path, &wal, NULL) && wal;
+    if (d->at_rest)
+        return 1;
+    d->frozen = (struct stat){0};
+    sqlite3_close(deja_take(d->handle));
+    return 0;
 }
 
 /* With the side files there SQLite reads in the company of writers, if need be without writing to them. */
@@ -148,22 +181,27 @@ static int open_own(db *d, const char *path, deja_error *err)
     return open_handle(d, path, SQLITE_OPEN_READWRITE, err);
 }
 
-int db_open(db **ret, const char *path, unsigned flags, deja_error *err)
+static int open_in_company(db *d, const char *path, deja_error *err)
 {
-    db *d = deja_calloc(1, sizeof *d);
-    if (!d)
-        return deja_fail(err, DEJA_ENOMEM, "open '%s': out of memory", path);
-    d->flags = flags;
     int wal = 0;
-    deja_error local;
-    err = err ? err : &local;
     int r = open_own(d, path, err);
     if (!r)
         sqlite3_db_config(d->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     if (!r)
         r = db_schema_check(d->handle, path, &wal, err);
     if (!r)
-        r = flags & DB_READ_ONLY ? open_to_read(d, path, err) : open_to_write(d, path, wal, err);
+        r = d->flags & DB_READ_ONLY ? open_to_read(d, path, err) : open_to_write(d, path, wal, err);
+    return r;
+}
+
+int db_open(db **ret, const char *path, unsigned flags, deja_error *err)
+{
+    db *d = deja_calloc(1, sizeof *d);
+    if (!d)
+        return deja_fail(err, DEJA_ENOMEM, "open '%s': out of memory", path);
+    d->flags = flags;
+    deja_error local;
+    int r = flags & DB_AT_REST && open_at_rest(d, path) ? 0 : open_in_company(d, path, err ? err : &local);
     if (r)
         db_close(d);
     else
@@ -203,7 +241,7 @@ static int is_thawed(db *d)
     struct stat st;
     return stat(path, &st) || st.st_ino != was->st_ino || st.st_size != was->st_size ||
            st.st_mtim.tv_sec != was->st_mtim.tv_sec || st.st_mtim.tv_nsec != was->st_mtim.tv_nsec ||
-           has_side_file(path);
+           has_content(sqlite3_filename_wal(path)) || has_content(sqlite3_filename_journal(path));
 }
 
 int db_moved(db *d)
@@ -212,6 +250,11 @@ int db_moved(db *d)
     if (d->frozen.st_ino)
         return is_thawed(d);
     return sqlite3_file_control(d->handle, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && moved;
+}
+
+int db_is_at_rest(const db *d)
+{
+    return d->at_rest;
 }
 
 void db_set_hasty(db *d, int hasty)

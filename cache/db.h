@@ -16,6 +16,7 @@ typedef struct db db;
 #define DB_NO_SYNC          1u /* a commit survives a crash of processes, not one of the machine */
 #define DB_ROLLBACK_JOURNAL 2u /* no WAL: for network file systems (https://sqlite.org/wal.html) */
 #define DB_READ_ONLY        4u /* neither file nor folder need be writable; db_write_begin is DEJA_EDENIED */
+#define DB_AT_REST          8u /* for reading without locks, if nobody writes just now: db_is_at_rest tells */
 
 /*
  * Opens a database whose schema is current, without writing. DEJA_ENOTFOUND when there is none (or an empty
@@ -33,6 +34,14 @@ void db_close(db *d);
 
 /* 1 when the file at the path is no longer the one that is open, or must be opened anew to be read. */
 int db_moved(db *d);
+
+/*
+ * 1 for a connection that DB_AT_REST made without locks: nobody had written for two seconds, and nothing lay
+ * in the WAL. Whoever begins to write makes it db_moved(), perhaps in the middle of a read, which may then
+ * see half of a change: a row that is whole by its checksum is right; that there is no row, or no sound one,
+ * is to be asked again of a connection with locks.
+ */
+int db_is_at_rest(const db *d);
 
 /* While set, who waits for others does so for 100 ms at most, and once that was in vain, not at all for some
  * seconds. */

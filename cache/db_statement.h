@@ -45,6 +45,7 @@ struct db {
     int writes; /* the settings of a writer are made */
     unsigned flags;
     struct stat frozen; /* of a file that was opened as immutable; else zeros */
+    int at_rest;        /* that was by choice: DB_AT_REST */
     db_counts change;   /* of the open transaction */
     deja_buffer losing; /* deja_hash[]: blobs without a reference, of the open transaction */
     deja_buffer unused; /* and of committed ones */

@@ -28,7 +28,7 @@ static int read_row(deja_cache *c, deja_lookup *item, const db_row *row, deja_er
         return 0;
     if (r == DEJA_ENOMEM)
         return deja_fail(err, r, "read an entry: out of memory");
-    if (r)
+    if (r && !db_is_at_rest(c->db))
         cache_warn_row(c, &item->key);
     return 0;
 }
@@ -51,9 +51,20 @@ static int look_all_up(deja_cache *c, deja_lookup *items, size_t count, deja_err
     db_expect_many(c->db);
     int r = db_read_begin(c->db, err);
     for (size_t i = 0; !r && i < count; i++)
-        r = look_up(c, &items[i], err);
+        r = items[i].entry ? 0 : look_up(c, &items[i], err);
     db_read_end(c->db);
     return r;
+}
+
+/* 1 when a database at rest answered all. It is believed in what it has, not in what it has not. */
+static int look_at_rest(deja_cache *c, deja_lookup *items, size_t count)
+{
+    if (!c->db || !db_is_at_rest(c->db) || db_moved(c->db) || look_all_up(c, items, count, NULL))
+        return 0;
+    for (size_t i = 0; i < count; i++)
+        if (!items[i].entry)
+            return 0;
+    return 1;
 }
 
 /* The caller has signals and jobs to look after: somebody who keeps the database for himself costs it misses.
@@ -77,9 +88,12 @@ int deja_cache_lookup(deja_cache *c, deja_lookup *items, size_t count, deja_erro
     int64_t began = c->trace ? deja_monotonic_ns(NULL) : 0;
     for (size_t i = 0; i < count; i++)
         items[i].entry = NULL;
-    int r = cache_ensure_db(c, count > 1 || ++c->lookups % LOOK_EVERY == 0, err);
-    if (!r && count)
-        r = look_hastily(c, items, count, err);
+    int r = 0;
+    if (!look_at_rest(c, items, count)) {
+        r = cache_ensure_db(c, count > 1 || ++c->lookups % LOOK_EVERY == 0, err);
+        if (!r && count)
+            r = look_hastily(c, items, count, err);
+    }
     if (r == DEJA_ECORRUPT)
         r = cache_renew_db(c, &c->db, err); /* what was found before is sound; the rest are misses */
     if (r)

@@ -69,7 +69,7 @@ int cache_open_db(deja_cache *c, struct db **ret, deja_error *err);
    nothing is moved: DEJA_ECORRUPT. Any thread. */
 int cache_renew_db(deja_cache *c, struct db **d, deja_error *err);
 
-/* Sees to it that c->db is open on the file that is there now. The caller's thread. */
+/* Sees to it that c->db is open, with locks, on the file that is there now. The caller's thread. */
 int cache_ensure_db(deja_cache *c, int look_at_file, deja_error *err);
 
 /* Remembers the database file as deja left it, after a checkpoint; and whether it still is. Any thread. */

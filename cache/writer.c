@@ -17,9 +17,6 @@
 #define IDLE_NS         (200 * DEJA_MS_NS)
 #define IDLE_WAL_FRAMES 1000 /* 4 MB: idle time is used to move that much into the database */
 #define BUSY_WAL_FRAMES 8192 /* 32 MB: not even a busy writer lets the WAL grow further */
-#define CLOSE_WAL_FRAMES                                                                                     \
-    64 /* 256 KB: the next process to open reads what is left, some 0.1 ms (README.md)                       \
-        */
 
 struct writer {
     deja_cache *cache;
@@ -267,8 +264,8 @@ void writer_close(writer *w)
     pthread_mutex_unlock(&w->mutex);
     if (w->running)
         pthread_join(w->thread, NULL);
-    if (w->db && db_wal_left(w->db) > CLOSE_WAL_FRAMES)
-        checkpoint(w, 1);
+    if (w->db && db_wal_left(w->db))
+        checkpoint(w, 1); /* leaves the database at rest for those who only look up */
     db_close(w->db);
     pthread_cond_destroy(&w->wake);
     pthread_mutex_destroy(&w->mutex);

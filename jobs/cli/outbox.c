@@ -29,7 +29,7 @@ struct outbox {
     int redraw; /* and not as it should be */
     int lost;   /* output of a job could not be read: `trouble` */
     deja_error trouble;
-    char buffer[SINK_CHUNK];
+    char *buffer; /* SINK_CHUNK bytes, apart: who writes nothing never touches them */
 };
 
 static const flow_bytes nothing = {.fd = -1};
@@ -202,11 +202,28 @@ static void write_through(outbox *o, sink *s, held_span *span)
     }
 }
 
+void outbox_close(outbox *o)
+{
+    if (!o)
+        return;
+    while (o->head)
+        pop(o);
+    held_pool_done(&o->pool);
+    deja_buffer_done(&o->lines);
+    deja_buffer_done(&o->status);
+    deja_free(o->buffer);
+    deja_free(o);
+}
+
 int outbox_open(outbox **ret, const outbox_options *options, deja_error *err)
 {
     outbox *o = deja_calloc(1, sizeof *o);
-    if (!o)
+    if (o)
+        o->buffer = deja_realloc(NULL, SINK_CHUNK);
+    if (!o || !o->buffer) {
+        outbox_close(o);
         return deja_fail(err, DEJA_ENOMEM, "out of memory");
+    }
     sink_begin(&o->out, options->out_fd, "standard output");
     sink_begin(&o->err, options->err_fd, "standard error");
     o->same = sink_is_same(&o->out, &o->err);
@@ -365,16 +382,4 @@ int outbox_trouble(const outbox *o, deja_error *ret)
     if (found)
         *ret = *found;
     return found != NULL;
-}
-
-void outbox_close(outbox *o)
-{
-    if (!o)
-        return;
-    while (o->head)
-        pop(o);
-    held_pool_done(&o->pool);
-    deja_buffer_done(&o->lines);
-    deja_buffer_done(&o->status);
-    deja_free(o);
 }

@@ -337,6 +337,91 @@ static void test_db__rollback_journal_leaves_no_wal(void **state)
     db_close(d);
 }
 
+/* ---- at rest ---- */
+
+static void put_one(db *d, uint8_t key, const char *record)
+{
+    assert_int_equal(db_write_begin(d, NULL), 0);
+    put(d, key, record, NULL, 0);
+    assert_int_equal(db_commit(d, NULL), 0);
+}
+
+static db *open_resting(int at_rest)
+{
+    db *d = NULL;
+    assert_int_equal(db_open(&d, "db", DB_AT_REST, NULL), 0);
+    assert_int_equal(db_is_at_rest(d), at_rest);
+    return d;
+}
+
+static void test_db__is_at_rest_when_nobody_has_written_for_a_while(void **state)
+{
+    (void)state;
+    db *d = open_db();
+    put_one(d, 1, "one");
+    let_rest("db");
+    db_close(open_resting(0)); /* of the row the WAL knows alone */
+    assert_int_equal(db_checkpoint(d, 1, NULL), 0);
+    db_close(open_resting(0)); /* just written */
+    let_rest("db");
+    db *resting = open_resting(1);
+    assert_row(resting, 1, "one");
+    assert_row(resting, 2, NULL);
+    assert_int_equal(db_moved(resting), 0);
+    db_close(resting);
+    db_close(d);
+}
+
+static void test_db__at_rest_takes_no_lock_and_makes_no_file(void **state)
+{
+    (void)state;
+    db_close(open_db());
+    unlink("db-wal");
+    unlink("db-shm");
+    let_rest("db");
+    db *d = open_resting(1);
+    assert_row(d, 1, NULL);
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int fd = open("db", O_RDWR | O_CLOEXEC);
+    assert_int_equal(fcntl(fd, F_OFD_GETLK, &lock), 0);
+    assert_int_equal(lock.l_type, F_UNLCK);
+    close(fd);
+    db_close(d);
+    assert_int_equal(access("db-wal", F_OK), -1);
+    assert_int_equal(access("db-shm", F_OK), -1);
+}
+
+static void test_db__at_rest_no_more_when_somebody_writes(void **state)
+{
+    (void)state;
+    db_close(open_db());
+    let_rest("db");
+    db *resting = open_resting(1), *d = NULL;
+    assert_int_equal(db_open(&d, "db", 0, NULL), 0);
+    assert_row(d, 1, NULL); /* makes an empty WAL */
+    assert_int_equal(db_moved(resting), 0);
+    put_one(d, 1, "one");
+    assert_int_equal(db_moved(resting), 1);
+    assert_int_equal(db_checkpoint(d, 1, NULL), 0); /* the WAL is empty again, the file another one */
+    assert_int_equal(db_moved(resting), 1);
+    db_close(d);
+    db_close(resting);
+}
+
+static void test_db__what_is_no_database_of_ours_is_not_at_rest(void **state)
+{
+    (void)state;
+    db *d = NULL;
+    deja_error err;
+    db_close(open_db());
+    patch("db", 60, "\0\0\0\2", 4);
+    let_rest("db");
+    assert_int_equal(db_open(&d, "db", DB_AT_REST, &err), DEJA_EVERSION);
+    assert_non_null(strstr(err.text, "format 2"));
+    assert_int_equal(unlink("db"), 0);
+    assert_int_equal(db_open(&d, "db", DB_AT_REST, &err), DEJA_ENOTFOUND);
+}
+
 /* ---- where nothing can be written ---- */
 
 #define ODD "d %41?b#"
@@ -490,6 +575,10 @@ int main(void)
         CASE(test_db__tables_of_somebody_else_are_corruption),
         CASE(test_db__knows_that_its_file_was_moved),
         CASE(test_db__rollback_journal_leaves_no_wal),
+        CASE(test_db__is_at_rest_when_nobody_has_written_for_a_while),
+        CASE(test_db__at_rest_takes_no_lock_and_makes_no_file),
+        CASE(test_db__at_rest_no_more_when_somebody_writes),
+        CASE(test_db__what_is_no_database_of_ours_is_not_at_rest),
         CASE(test_db__is_read_where_nothing_can_be_written),
         CASE(test_db__is_read_without_side_files),
         CASE(test_db__is_not_read_without_what_is_in_its_wal),

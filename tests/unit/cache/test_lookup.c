@@ -5,6 +5,7 @@
 #include "store_fixture.h"
 
 #include "scratch.h"
+#include <deja/cleanup.h>
 
 static void test_lookup__another_encoding_under_the_same_key_is_a_miss(void **state)
 {
@@ -210,6 +211,109 @@ static void test_lookup__a_database_that_was_replaced_is_noticed(void **state)
     }
 }
 
+/* ---- a database at rest ---- */
+
+/* A cache with "one", closed for an hour. */
+static void make_resting(void)
+{
+    deja_cache *c = open_cache("cache");
+    store(c, "one", "1");
+    deja_cache_close(c);
+    struct stat wal;
+    assert_true(stat("cache/db-wal", &wal) != 0 || wal.st_size == 0);
+    let_rest("cache/db");
+}
+
+static void assert_looked_up(deja_cache *c, const char *encoding, const char *out)
+{
+    deja_entry *e = look(c, encoding);
+    if (out)
+        assert_out(e, out);
+    else
+        assert_null(e);
+    deja_entry_free(e);
+}
+
+static void test_lookup__at_rest_hits_take_no_locks(void **state)
+{
+    (void)state;
+    make_resting();
+    unlink("cache/db-wal");
+    unlink("cache/db-shm");
+    deja_cache *c = open_cache("cache");
+    for (int i = 0; i < 3; i++)
+        assert_looked_up(c, "one", "1");
+    assert_true(db_is_at_rest(c->db));
+    assert_int_equal(access("cache/db-shm", F_OK), -1);
+    assert_looked_up(c, "two", NULL); /* is asked for again in the company of writers */
+    assert_false(db_is_at_rest(c->db));
+    assert_looked_up(c, "one", "1");
+    deja_cache_close(c);
+}
+
+/* Kept, replaced and forgotten by others: each is seen by the very next look-up. */
+static void test_lookup__at_rest_sees_what_others_do(void **state)
+{
+    (void)state;
+    for (int step = 0; step < 3; step++) {
+        make_resting();
+        deja_cache *c = open_cache("cache"), *other = open_cache("cache");
+        assert_looked_up(c, "one", "1");
+        assert_true(db_is_at_rest(c->db));
+        if (step == 0)
+            store(other, "two", "2");
+        else if (step == 1)
+            store(other, "one", "another");
+        else
+            assert_int_equal(deja_cache_clear(other, NULL, NULL), 0);
+        if (step)
+            deja_cache_close(deja_take(other)); /* the WAL is empty again */
+        assert_looked_up(c, "one", step == 0 ? "1" : step == 1 ? "another" : NULL);
+        assert_looked_up(c, "two", step == 0 ? "2" : NULL);
+        deja_cache_close(other);
+        assert_int_equal(deja_cache_clear(c, NULL, NULL), 0);
+        deja_cache_close(c);
+    }
+}
+
+/* Of several keys those that are there are taken from it, the others asked for again. */
+static void test_lookup__at_rest_answers_in_part(void **state)
+{
+    (void)state;
+    make_resting();
+    deja_cache *c = open_cache("cache");
+    deja_lookup l[3] = {{.key = key_of("two"), .encoding = "two", .encoding_len = 3},
+                        {.key = key_of("one"), .encoding = "one", .encoding_len = 3},
+                        {.key = key_of("one"), .encoding = "ONE", .encoding_len = 3}};
+    assert_int_equal(deja_cache_lookup(c, l, 3, NULL), 0);
+    assert_null(l[0].entry);
+    assert_out(l[1].entry, "1");
+    assert_null(l[2].entry);
+    deja_entry_free(l[1].entry);
+    deja_cache_close(c);
+}
+
+/* It may be half of what somebody is just writing; so it is the ordinary connection that says so. */
+static void test_lookup__at_rest_damage_is_told_once(void **state)
+{
+    (void)state;
+    make_resting();
+    damage("one");
+    db *d = NULL;
+    assert_int_equal(db_open(&d, "cache/db", 0, NULL), 0);
+    deja_cache_numbers n;
+    assert_int_equal(db_totals(d, &n, NULL), 0); /* opens the WAL */
+    assert_int_equal(db_checkpoint(d, 1, NULL), 0);
+    db_close(d);
+    let_rest("cache/db");
+    deja_cache *c = open_cache("cache");
+    assert_true(db_is_at_rest(c->db));
+    assert_looked_up(c, "one", NULL);
+    assert_warning(c, "was damaged: it counts as missing");
+    assert_warning(c, NULL);
+    deja_cache_close(c);
+}
+
 /* What was found before stays the caller's; nothing else is written. */
 static void test_lookup__lack_of_memory_is_an_error_and_no_miss(void **state)
 {
@@ -257,6 +361,10 @@ int main(void)
         CASE(test_lookup__a_damaged_row_is_missing),
         CASE(test_lookup__totals_are_those_of_all_entries),
         CASE(test_lookup__a_database_that_was_replaced_is_noticed),
+        CASE(test_lookup__at_rest_hits_take_no_locks),
+        CASE(test_lookup__at_rest_sees_what_others_do),
+        CASE(test_lookup__at_rest_answers_in_part),
+        CASE(test_lookup__at_rest_damage_is_told_once),
         CASE(test_lookup__lack_of_memory_is_an_error_and_no_miss),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

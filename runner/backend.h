@@ -60,6 +60,7 @@ struct task {
     uint32_t marks;        /* pool.c: is it in use, delivered, over? */
     task *prev;            /* pool.c: of the list of its function */
     task *ready_next;      /* pool.c: of the outcomes to be taken; a backend may still hold it */
+    int is_first;          /* inline: wanted by a function that waits for it, before all others */
     void *lane;            /* local_map.c: the lane of a map that this task is; NULL for a call */
 };
 
@@ -73,8 +74,7 @@ struct backend {
     int (*prepare)(backend *b, task *t, const deja_value *args, size_t n, deja_error *err);
     /* A function was defined: finds f->place. NULL: nothing to do. */
     int (*define)(backend *b, deja_pool_function *f, deja_error *err);
-    /* Hands what has ended to pool_finished (process, inline). Never waits. NULL: pool_finished comes by
-     * itself. */
+    /* Hands what has ended to pool_finished (process). Never waits. NULL: pool_finished comes by itself. */
     void (*collect)(backend *b);
     /* Tasks have ended, so that what max_running held back may go on. NULL: no need. */
     void (*resume)(backend *b);

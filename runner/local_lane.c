@@ -98,7 +98,7 @@ static uint64_t chunk_size(const local_run *r, const lane *l)
         return r->m->chunk;
     uint64_t next = atomic_load_explicit(&r->next, memory_order_relaxed);
     uint64_t left = next < r->m->count ? r->m->count - next : 0;
-    uint64_t share = left / (4 * (uint64_t)(r->lanes ? r->lanes : 1));
+    uint64_t share = left / (4 * (uint64_t)r->lanes);
     uint64_t most = l->mean_ns > 0 ? (uint64_t)(chunk_ns / l->mean_ns) : l->beat;
     uint64_t n = share < most ? share : most;
     return n ? n : 1;
@@ -151,22 +151,6 @@ void local_lane_done(lane *l)
 {
     deja_free(l->arg);
     deja_free(l->node);
-}
-
-int64_t local_lane_work(local_run *r, lane *l, deja_sink *s)
-{
-    int64_t now = deja_monotonic_ns(NULL), until = now + chunk_ns;
-    while (!is_stopped(r) && r->next < r->m->count && now < until) {
-        int64_t again = limit_claim(r->f, now);
-        if (again)
-            return again;
-        uint64_t at = r->next, left = r->m->count - at;
-        uint64_t n = is_single(r) ? 1 : l->beat < left ? l->beat : left;
-        r->next = at + n;
-        run_beat(r, l, at, n, s);
-        now = deja_monotonic_ns(NULL);
-    }
-    return 0;
 }
 
 void local_map_run_lane(void *arg, deja_sink *s)

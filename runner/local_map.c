@@ -3,7 +3,6 @@
  */
 #include "local_map.h"
 
-#include "inside.h"
 #include "local.h"
 #include "local_run.h"
 #include "pool_state.h"
@@ -11,34 +10,11 @@
 #include <deja/buffer.h>
 #include <stdatomic.h>
 
-/* Inline: a run with items left counts as work, so that nobody sleeps over it. */
-static void set_inline_work(local_run *r, int has)
-{
-    if (has == r->has_work)
-        return;
-    r->has_work = has;
-    if (has)
-        r->ops.pool->inline_work++;
-    else
-        r->ops.pool->inline_work--;
-}
-
-static void work(local_run *r)
-{
-    inside here;
-    inside_enter(&here, r->ops.pool);
-    int64_t again_ns = local_lane_work(r, &r->own, &r->sink);
-    inside_leave(&here);
-    if (again_ns)
-        pool_due(r->ops.pool, again_ns);
-    set_inline_work(r, !again_ns && !r->stopped && r->next < r->m->count);
-}
-
 static uint64_t done(deja_map_run *run)
 {
     local_run *r = (local_run *)run;
-    if (!r->lanes && !pool_is_foreign(r->ops.pool))
-        work(r);
+    if (!pool_is_foreign(r->ops.pool))
+        pool_work(r->ops.pool);
     return atomic_load(&r->ended);
 }
 
@@ -91,8 +67,6 @@ static void free_memory(local_run *r)
     local_item_free_all(r);
     for (uint32_t i = 0; i < r->lanes && r->lane; i++)
         local_lane_done(&r->lane[i]);
-    local_lane_done(&r->own);
-    sink_done(&r->sink);
     deja_free(r->lane);
     deja_free(r->wall_ns);
     deja_free(r->late_text);
@@ -104,7 +78,6 @@ static void free_run(deja_map_run *run)
 {
     local_run *r = (local_run *)run;
     stop(run);
-    set_inline_work(r, 0);
     if (!pool_is_foreign(r->ops.pool)) {
         cancel_lanes(r);
         wait_for_lanes(r);
@@ -134,7 +107,7 @@ static int alloc_run(local_run *r)
         atomic_init(&r->item[i].code, item_waits);
     for (uint32_t i = 0; rc == 0 && i < r->lanes; i++)
         rc = local_lane_init(r, &r->lane[i]);
-    return rc == 0 ? local_lane_init(r, &r->own) : rc;
+    return rc;
 }
 
 static int start_lane(local_run *r, lane *l, deja_error *err)
@@ -147,7 +120,8 @@ static int start_lane(local_run *r, lane *l, deja_error *err)
     t->marks |= task_delivered; /* it has no outcome that anybody wants */
     l->task = t;
     r->lanes_left++;
-    int rc = pool_put(p, r->f, t, NULL, 0, err);
+    int rc =
+        deja_pool_is_inside(p) ? pool_put_here(p, r->f, t, NULL, 0, err) : pool_put(p, r->f, t, NULL, 0, err);
     if (rc < 0) {
         local_map_lane_over(t);
         task_table_free(&p->tasks, t);
@@ -166,6 +140,8 @@ static int start_lanes(local_run *r, deja_error *err)
 
 static uint32_t lanes_for(const deja_pool_function *f, const deja_map_task *m, uint32_t lanes)
 {
+    if (deja_pool_is_inside(f->pool))
+        lanes = 1;
     if (f->options.max_running && f->options.max_running < lanes)
         lanes = f->options.max_running;
     return m->count < lanes ? (uint32_t)m->count : lanes;
@@ -179,7 +155,6 @@ static void init_run(local_run *r, deja_pool_function *f, const deja_map_task *m
     r->m = m;
     r->cut = UINT64_MAX;
     r->lanes = lanes_for(f, m, lanes);
-    sink_init(&r->sink, local_stage_folder(pool_options(f->pool)));
 }
 
 int local_map_begin(deja_pool_function *f, const deja_map_task *m, uint32_t lanes, deja_map_run **ret,
@@ -201,8 +176,7 @@ int local_map_begin(deja_pool_function *f, const deja_map_task *m, uint32_t lane
         free_memory(r);
         return rc;
     }
-    set_inline_work(r, lanes == 0 && m->count > 0);
-    if (m->count == 0 || r->has_work)
+    if (m->count == 0)
         pool_rung(f->pool);
     *ret = &r->ops;
     return 0;

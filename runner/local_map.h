@@ -2,13 +2,13 @@
 #define LOCAL_MAP_H
 /*
  * Maps in this process: lanes, which are tasks of the map's function, claim chunks of items until none is
- * left. So limits of the function hold for calls and maps together. Without lanes (inline) items run when
- * somebody asks how far it is.
+ * left. So limits of the function hold for calls and maps together. A map that a function of the pool makes
+ * has one lane, run by whoever waits for it.
  */
 #include "backend.h"
 #include "result_sink.h"
 
-/* At most `lanes` at once; 0: inline. */
+/* At most `lanes` at once. */
 int local_map_begin(deja_pool_function *f, const deja_map_task *m, uint32_t lanes, deja_map_run **ret,
                     deja_error *err);
 

@@ -45,9 +45,6 @@ typedef struct local_run {
     lane *lane;
     uint32_t lanes;
     uint32_t lanes_left;
-    lane own; /* inline: of the caller */
-    deja_sink sink;
-    int has_work; /* inline: counted in inline_work */
     char *late_text, *canceled_text;
 } local_run;
 
@@ -74,10 +71,6 @@ void local_item_free_all(local_run *r);
 /* 0, or -1: out of memory. */
 int local_lane_init(local_run *r, lane *l);
 void local_lane_done(lane *l);
-
-/* Inline: runs items for a millisecond, one at least. Returns when the next may begin where the rate says so
- * (monotonic ns), else 0. */
-int64_t local_lane_work(local_run *r, lane *l, deja_sink *s);
 
 /* ---- local_map.c ---- */
 

@@ -1,6 +1,7 @@
 /*
  * The calls of deja/pool.h.
  */
+#include "inline.h"
 #include "map_block.h"
 #include "pool_state.h"
 
@@ -95,7 +96,7 @@ static void run_init(deja_pool *p)
     deja_fail_in(e, "initialiser");
 }
 
-static int open_backend(deja_pool *p, uint32_t kind, deja_error *err)
+int pool_open_backend(deja_pool *p, uint32_t kind, deja_error *err)
 {
     static backend *(*const open[backends])(deja_pool *, const deja_pool_options *, deja_error *) = {
         [DEJA_THREAD] = thread_open, [DEJA_ASYNC] = async_open, [DEJA_INLINE] = inline_open};
@@ -192,11 +193,6 @@ static void free_pool(deja_pool *p)
     deja_free(p);
 }
 
-static int is_inline_wanted(const deja_pool *p)
-{
-    return !p->ready && p->backend[DEJA_INLINE];
-}
-
 static size_t hand_out(deja_pool *p, deja_task_outcome *ret, size_t most)
 {
     size_t n = 0;
@@ -271,7 +267,7 @@ int deja_pool_define(deja_pool *p, const deja_pool_function_options *options, de
     deja_pool_function *f = NULL;
     int rc = check_function(options, err);
     if (rc == 0)
-        rc = open_backend(p, options->backend, err);
+        rc = pool_open_backend(p, options->backend, err);
     if (rc == 0)
         rc = make_function(p, options, &f, err);
     if (rc < 0)
@@ -290,8 +286,31 @@ int deja_pool_define(deja_pool *p, const deja_pool_function_options *options, de
     return 0;
 }
 
-int deja_pool_submit(deja_pool *p, deja_pool_function *f, const deja_value *args, size_t n, void *user,
-                     uint64_t *ret_task, deja_error *err)
+void pool_work(deja_pool *p)
+{
+    deja_pool_work work;
+    if (p->options.inline_apart || !deja_pool_work_take(p, &work))
+        return;
+    deja_pool_work_run(p, &work);
+    pool_pump(p);
+}
+
+int deja_pool_work_take(deja_pool *p, deja_pool_work *ret)
+{
+    backend *b = pool_is_foreign(p) ? NULL : p->backend[DEJA_INLINE];
+    return b && inline_take(b, ret);
+}
+
+void deja_pool_work_run(deja_pool *p, deja_pool_work *w)
+{
+    inline_run(p->backend[DEJA_INLINE], w);
+}
+
+typedef int put_fn(deja_pool *p, deja_pool_function *f, task *t, const deja_value *args, size_t n,
+                   deja_error *err);
+
+static int submit(deja_pool *p, deja_pool_function *f, put_fn *put, const deja_value *args, size_t n,
+                  void *user, uint64_t *ret_task, deja_error *err)
 {
     if (pool_is_foreign(p))
         return fail_foreign(err);
@@ -300,12 +319,30 @@ int deja_pool_submit(deja_pool *p, deja_pool_function *f, const deja_value *args
         return deja_fail(err, DEJA_ENOMEM, "'%s': a task", f->options.name);
     t->outcome.user = user;
     uint64_t number = t->outcome.task;
-    int rc = pool_put(p, f, t, args, n, err);
+    int rc = put(p, f, t, args, n, err);
     if (rc < 0)
         task_table_free(&p->tasks, t);
     else if (ret_task)
         *ret_task = number;
     return rc;
+}
+
+int deja_pool_submit(deja_pool *p, deja_pool_function *f, const deja_value *args, size_t n, void *user,
+                     uint64_t *ret_task, deja_error *err)
+{
+    return submit(p, f, pool_put, args, n, user, ret_task, err);
+}
+
+int deja_pool_submit_here(deja_pool *p, deja_pool_function *f, const deja_value *args, size_t n, void *user,
+                          uint64_t *ret_task, deja_error *err)
+{
+    return submit(p, f, pool_put_here, args, n, user, ret_task, err);
+}
+
+int deja_pool_hurry(deja_pool *p, uint64_t number)
+{
+    task *t = pool_is_foreign(p) ? NULL : task_table_find(&p->tasks, number);
+    return t && !(t->marks & task_over) && pool_hurry(p, t);
 }
 
 size_t deja_pool_take(deja_pool *p, deja_task_outcome *ret, size_t most)
@@ -314,10 +351,8 @@ size_t deja_pool_take(deja_pool *p, deja_task_outcome *ret, size_t most)
         return 0;
     pool_fd_clear(p);
     pool_pump(p);
-    if (is_inline_wanted(p)) {
-        p->backend[DEJA_INLINE]->collect(p->backend[DEJA_INLINE]);
-        pool_pump(p);
-    }
+    if (!p->ready)
+        pool_work(p);
     size_t n = hand_out(p, ret, most);
     pool_fd_remind(p);
     return n;

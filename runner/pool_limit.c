@@ -2,6 +2,7 @@
  * What begins when: tasks wait in the list of their function while it runs as often as it may, began too
  * recently, or its backend is full.
  */
+#include "inline.h"
 #include "limit.h"
 #include "pool_state.h"
 
@@ -101,13 +102,10 @@ void pool_unqueue(task *t)
 
 static void put_back(deja_pool_function *f, task *t)
 {
-    t->prev = NULL;
-    t->next = f->first;
-    if (f->first)
-        f->first->prev = t;
-    else
-        f->last = t;
-    f->first = t;
+    task_list l = {f->first, f->last};
+    list_prepend(&l, t);
+    f->first = l.first;
+    f->last = l.last;
 }
 
 /* Out of the list before it is tried: the links are the backend's then. */
@@ -157,6 +155,41 @@ int pool_put(deja_pool *p, deja_pool_function *f, task *t, const deja_value *arg
     if (rc == 0)
         enqueue(p, t);
     return rc;
+}
+
+static void begin_here(deja_pool *p, task *t)
+{
+    t->function->running++;
+    t->state = task_given;
+    if (p->init_error.code)
+        fail_by_init(p, t);
+    else
+        inline_put_first(p->backend[DEJA_INLINE], t);
+}
+
+int pool_put_here(deja_pool *p, deja_pool_function *f, task *t, const deja_value *args, size_t n,
+                  deja_error *err)
+{
+    int rc = is_local(f) ? pool_open_backend(p, DEJA_INLINE, err)
+                         : deja_fail(err, DEJA_EINVAL, "'%s' is run by workers only", f->options.name);
+    t->function = f;
+    if (rc == 0 && !t->lane)
+        rc = keep(p->backend[DEJA_INLINE], t, args, n, err);
+    if (rc < 0)
+        return rc;
+    begin_here(p, t);
+    return 0;
+}
+
+int pool_hurry(deja_pool *p, task *t)
+{
+    if (!is_local(t->function) || pool_open_backend(p, DEJA_INLINE, NULL) < 0)
+        return 0;
+    if (t->state != task_waiting)
+        return inline_hurry(p->backend[DEJA_INLINE], t);
+    pool_unqueue(t);
+    begin_here(p, t);
+    return 1;
 }
 
 void pool_start_waiting(deja_pool *p)

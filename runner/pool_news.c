@@ -28,6 +28,17 @@ void list_append(task_list *l, task *t)
     l->last = t;
 }
 
+void list_prepend(task_list *l, task *t)
+{
+    t->prev = NULL;
+    t->next = l->first;
+    if (l->first)
+        l->first->prev = t;
+    else
+        l->last = t;
+    l->first = t;
+}
+
 void list_remove(task_list *l, task *t)
 {
     if (t->prev)

@@ -42,6 +42,7 @@ struct deja_pool {
 };
 
 void list_append(task_list *l, task *t);
+void list_prepend(task_list *l, task *t);
 void list_remove(task_list *l, task *t);
 
 /* ---- pool_news.c ---- */
@@ -64,6 +65,14 @@ void pool_drop_warnings(deja_pool *p);
 /* A task of f, new: begins it or lets it wait. 0 or a negative code (the task is not taken). */
 int pool_put(deja_pool *p, deja_pool_function *f, task *t, const deja_value *args, size_t n, deja_error *err);
 
+/* The same for one that a function of the pool waits for: to the inline backend, before all others and beyond
+ * the limits of number and rate. */
+int pool_put_here(deja_pool *p, deja_pool_function *f, task *t, const deja_value *args, size_t n,
+                  deja_error *err);
+
+/* 1: t waited for its turn or for a thread to run it here, and is run next. */
+int pool_hurry(deja_pool *p, task *t);
+
 /* Begins what waits and may begin. */
 void pool_start_waiting(deja_pool *p);
 
@@ -72,6 +81,13 @@ void pool_unqueue(task *t);
 
 /* Absorbs, looks at what is due, begins what may begin. */
 void pool_pump(deja_pool *p);
+
+/* ---- pool.c ---- */
+
+int pool_open_backend(deja_pool *p, uint32_t kind, deja_error *err);
+
+/* Runs an inline task, unless they are run apart. */
+void pool_work(deja_pool *p);
 
 /* ---- pool_fd.c ---- */
 

@@ -180,8 +180,12 @@ static void wait_for_others(deja *d, int64_t end_ns)
 int context_turn(deja *d, int64_t end_ns)
 {
     uint32_t seen = deja_pool_seen(d->pool);
-    if (context_collect(d) || flight_run_here(d))
+    if (context_collect(d))
         return 1;
+    if (flight_run_here(d)) {
+        context_collect(d); /* before this thread asks for the same again */
+        return 1;
+    }
     if (end_ns != INT64_MAX && deja_monotonic_ns(NULL) >= end_ns)
         return 0;
     if (d->sleeping) {
@@ -307,6 +311,7 @@ static int open_pool(deja *d, deja_error *err)
                                  .grace_ms = o->grace_ms,
                                  .heap_bytes = o->heap_bytes,
                                  .no_process = (d->flags & DEJA_NO_WORKERS) != 0,
+                                 .inline_apart = 1,
                                  .warn = warn_of_pool,
                                  .warn_context = d};
     return deja_pool_open(&d->pool, &options, err);

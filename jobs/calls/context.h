@@ -39,7 +39,6 @@ struct deja {
     flight **table; /* flights with a key, by key */
     size_t table_size, flight_count;
     flight_list aside;   /* their claim is held elsewhere */
-    flight_list here;    /* of the inline backend, to be run by whoever waits */
     flight_list storing; /* results on their way into the cache, oldest first */
     uint64_t stored;     /* the last one's serial */
     future_list waiting, finished;

@@ -13,7 +13,7 @@
 #define TABLE_FIRST 64 /* a power of two */
 
 /* LOOKING: between the claim and what follows; the rule of validity may have let others in. */
-typedef enum flight_state { LOOKING, ASIDE, HERE, RUNNING, STORING } flight_state;
+typedef enum flight_state { LOOKING, ASIDE, RUNNING, STORING } flight_state;
 
 /* What keeping a result takes: large, and only then there. */
 typedef struct keeping {
@@ -26,13 +26,13 @@ typedef struct keeping {
 } keeping;
 
 struct flight {
-    flight *prev, *next; /* in the list of ASIDE, HERE or STORING */
+    flight *prev, *next; /* in the list of ASIDE or STORING */
     flight *chain;       /* in the table, with a key */
     deja *d;
     deja_fn *function;
     deja_future *wanted; /* by these */
     keeping *keeping;    /* STORING */
-    deja_value *args;    /* a list; of those that are set aside or run here */
+    deja_value *args;    /* ASIDE: a list */
     uint64_t task;
     call_key key;
     char *label; /* for people, with a key */
@@ -40,10 +40,10 @@ struct flight {
     int64_t refused_ns; /* when the entry was made that the rule of validity refused; 0: none */
     uint64_t serial;    /* STORING: the how manieth */
     flight_state state;
-    uint8_t keyed, forced, claimed, here; /* here: run by the caller, no task of the pool */
-    uint8_t dying;                        /* canceled: whoever wants the same later starts anew */
-    pthread_t runner;                     /* RUNNING, inline: the thread */
-    uint8_t nested;                       /* HERE: wanted by a function that runs here */
+    uint8_t keyed, forced, claimed;
+    uint8_t dying;    /* canceled: whoever wants the same later starts anew */
+    uint8_t here;     /* RUNNING: a thread that waited runs it, */
+    pthread_t runner; /* this one */
 };
 
 /* ---- lists and table ---- */
@@ -54,14 +54,6 @@ static void list_add(flight_list *l, flight *f)
     f->next = NULL;
     *(l->last ? &l->last->next : &l->first) = f;
     l->last = f;
-}
-
-static void list_add_first(flight_list *l, flight *f)
-{
-    f->prev = NULL;
-    f->next = l->first;
-    *(l->first ? &l->first->prev : &l->last) = f;
-    l->first = f;
 }
 
 static void list_remove(flight_list *l, flight *f)
@@ -327,14 +319,6 @@ void flight_look_up(flight_request *q, size_t n, answer *answers, uint8_t *found
             found[of[k]] = (uint8_t)use_entry(&q[of[k]], items[k].entry, &answers[of[k]]);
 }
 
-/* A function waits for it: only what such a one waits for is run on top of it. */
-static void hurry_here(flight *f)
-{
-    f->nested = 1;
-    list_remove(&f->d->here, f);
-    list_add_first(&f->d->here, f);
-}
-
 static void join(flight *f, deja_future *future)
 {
     if (f->state == STORING) {
@@ -350,8 +334,8 @@ static void join(flight *f, deja_future *future)
     future->flight = f;
     future->sibling = f->wanted;
     f->wanted = future;
-    if (f->state == HERE && deja_pool_is_inside(f->d->pool))
-        hurry_here(f);
+    if (f->state == RUNNING && deja_pool_is_inside(f->d->pool))
+        deja_pool_hurry(f->d->pool, f->task);
 }
 
 /* ---- dispatch ---- */
@@ -372,32 +356,22 @@ static void fail_of_memory(flight *f)
     fail(f, &err);
 }
 
-/* By whoever waits: its backend says so, or all threads that could run it may be waiting for it. */
-static int runs_here(const flight *f)
+/* By whoever waits: all threads that could run it may be waiting for it. */
+static int is_wanted_inside(const flight *f)
 {
-    uint32_t backend = f->function->options.backend;
-    return backend == DEJA_INLINE || (backend != DEJA_PROCESS && deja_pool_is_inside(f->d->pool));
+    return f->function->options.backend != DEJA_PROCESS && deja_pool_is_inside(f->d->pool);
 }
 
 static void dispatch(flight *f, const deja_value *args, size_t n)
 {
     deja_error err;
     deja *d = f->d;
-    if (runs_here(f)) {
-        if (!keep_args(f, args, n)) {
-            fail_of_memory(f);
-            return;
-        }
-        f->state = HERE;
-        f->here = 1;
-        list_add(&d->here, f);
-        if (deja_pool_is_inside(d->pool))
-            hurry_here(f);
-        return;
-    }
+    deja_pool_function *pooled = f->function->pooled;
     f->state = RUNNING;
     d->progress.running++;
-    if (deja_pool_submit(d->pool, f->function->pooled, args, n, f, &f->task, &err) < 0) {
+    int rc = is_wanted_inside(f) ? deja_pool_submit_here(d->pool, pooled, args, n, f, &f->task, &err)
+                                 : deja_pool_submit(d->pool, pooled, args, n, f, &f->task, &err);
+    if (rc < 0) {
         d->progress.running--;
         fail(f, &err);
     }
@@ -566,19 +540,17 @@ int64_t flight_next_ns(const deja *d)
 
 int flight_run_here(deja *d)
 {
-    flight *f = d->here.first;
-    deja_task_outcome outcome;
-    if (!f || (deja_pool_is_inside(d->pool) && !f->nested))
+    deja_pool_work work;
+    if (!deja_pool_work_take(d->pool, &work))
         return 0;
-    list_remove(&d->here, f);
-    f->state = RUNNING;
-    f->runner = pthread_self();
-    d->progress.running++;
+    flight *f = work.user;
+    if (f) {
+        f->here = 1;
+        f->runner = pthread_self();
+    }
     pthread_mutex_unlock(&d->lock);
-    deja_pool_call_here(f->function->pooled, f->args->list, f->args->len, &outcome);
+    deja_pool_work_run(d->pool, &work);
     pthread_mutex_lock(&d->lock);
-    flight_outcome(f, &outcome);
-    pthread_cond_broadcast(&d->changed);
     return 1;
 }
 
@@ -594,14 +566,14 @@ static void fail_canceled(flight *f)
 /* It is not begun, and nobody wants it. */
 static void drop(flight *f)
 {
-    list_remove(f->state == HERE ? &f->d->here : &f->d->aside, f);
+    list_remove(&f->d->aside, f);
     retire(f);
 }
 
-/* 1: it will not begin. One that runs here is no task of the pool. */
+/* 1: it will not begin. */
 static int end_running(flight *f, int kill)
 {
-    int ended = !f->here && deja_pool_cancel(f->d->pool, f->task, kill);
+    int ended = deja_pool_cancel(f->d->pool, f->task, kill);
     f->dying |= ended || (kill && f->function->options.backend == DEJA_PROCESS);
     return ended;
 }
@@ -616,7 +588,7 @@ int flight_cancel(deja_future *future)
     if (f->state == RUNNING)
         return end_running(f, 1) ||
                f->function->options.backend == DEJA_PROCESS; /* its worker is being ended */
-    list_remove(f->state == HERE ? &f->d->here : &f->d->aside, f);
+    list_remove(&f->d->aside, f);
     fail_canceled(f);
     return 1;
 }
@@ -660,19 +632,13 @@ int flight_leave_unbegun(deja_future *future)
     return 1;
 }
 
-static void cancel_list(flight_list *l)
-{
-    while (l->first) {
-        flight *f = l->first;
-        list_remove(l, f);
-        fail_canceled(f);
-    }
-}
-
 void flight_cancel_all(deja *d)
 {
-    cancel_list(&d->aside);
-    cancel_list(&d->here);
+    while (d->aside.first) {
+        flight *f = d->aside.first;
+        list_remove(&d->aside, f);
+        fail_canceled(f);
+    }
     for (deja_future *future = d->waiting.first, *next; future; future = next) {
         next = future->next;
         if (future->flight && future->flight->state == RUNNING)

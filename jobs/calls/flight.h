@@ -42,7 +42,7 @@ void flight_outcome(flight *f, deja_task_outcome *o);
 int flight_ask_again(deja *d);
 int64_t flight_next_ns(const deja *d);
 
-/* Runs one call of the inline backend, out of the lock. 1: there was one. */
+/* Runs one call or map of the inline backend, out of the lock. 1: there was one. */
 int flight_run_here(deja *d);
 
 /* The future no longer wants it; a flight that nobody wants is ended where that can be. 1: it was. */

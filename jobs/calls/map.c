@@ -284,29 +284,6 @@ static int map_by_pool(mapping *m, deja_error *err)
     return rc;
 }
 
-/* In this thread, without the lock. */
-static int map_here(mapping *m)
-{
-    deja_progress *p = &m->function->d->progress;
-    for (size_t i = 0; i < m->in.count; i++) {
-        deja_task_outcome o;
-        if (m->stopped) {
-            cancel_rest(m, i);
-            return 0;
-        }
-        deja_pool_call_here(m->function->pooled, row_of(m, 0, i), m->in.width, &o);
-        pthread_mutex_lock(&m->function->d->lock);
-        p->calls++;
-        p->done++;
-        p->failed += o.code < 0;
-        pthread_mutex_unlock(&m->function->d->lock);
-        put(m, i, answer_of_outcome(&o));
-        deja_product_done(&o.product);
-        deja_free(o.text);
-    }
-    return 0;
-}
-
 /* ---- the calls ---- */
 
 /* Numbers into the caller's array; what is none is a failure of its item. */
@@ -320,12 +297,6 @@ static void put_into(mapping *m)
             put_error(m, i, &err);
         }
     }
-}
-
-/* All of it is the pool's. */
-static int is_for_pool(const deja_fn *f)
-{
-    return !function_is_cached(f) && f->options.backend != DEJA_INLINE;
 }
 
 /* What is passed becomes read-only; results cannot go there. */
@@ -346,9 +317,9 @@ static int run(mapping *m, deja_error *err)
     int frozen = freeze_and_check(m, err);
     if (m->in.count == 0 || frozen < 0)
         return frozen;
-    if (is_for_pool(f))
+    if (!function_is_cached(f))
         return map_by_pool(m, err);
-    int rc = function_is_cached(f) ? map_cached(m, err) : map_here(m);
+    int rc = map_cached(m, err);
     if (rc == 0)
         put_into(m);
     return rc;
@@ -391,8 +362,8 @@ static mapping *prepare(deja_fn *f, const rows *in, const deja_map_options *give
         m->function = f;
         m->in = *in;
         m->options = o;
-        m->results =
-            m->options.into && is_for_pool(f) ? results_new_elsewhere(in->count) : results_new(in->count);
+        m->results = m->options.into && !function_is_cached(f) ? results_new_elsewhere(in->count)
+                                                               : results_new(in->count);
         m->values = in->rows ? NULL : deja_calloc(FLIGHT_GROUP * in->width, sizeof *m->values);
         m->nodes = in->rows ? NULL : deja_calloc(FLIGHT_GROUP * in->width, sizeof *m->nodes);
     }

@@ -39,6 +39,8 @@ typedef struct deja_pool_options {
     uint64_t heap_bytes; /* address space for shared arrays and arguments; 0: twice the memory of the machine.
                             Taken only as far as used */
     uint32_t no_process; /* 1: no zygote; tasks for DEJA_PROCESS are refused */
+    uint32_t inline_apart; /* 1: inline tasks are run by deja_pool_work_run only, not by deja_pool_take:
+                              outside of the lock that an owner holds for the other calls */
     /* Something tolerated or worth a word, said once: a coroutine that blocks, a worker that was lost while
      * idle. Called by calls of the pool, under no lock of its own. NULL: nobody listens. */
     void (*warn)(void *context, const char *text);
@@ -157,14 +159,34 @@ DEJA_API int deja_pool_wait(deja_pool *p, uint32_t seen, int64_t timeout_ms);
 /* Changes deja_pool_seen() and wakes who sleeps in deja_pool_wait. Any thread, any time. */
 DEJA_API void deja_pool_ring(deja_pool *p);
 
-/* Calls `f`, whatever its backend, here and now, outside of the pool's queues: beside other calls, under no
- * lock. */
-DEJA_API void deja_pool_call_here(deja_pool_function *f, const deja_value *args, size_t n,
-                                  deja_task_outcome *ret);
+/*
+ * As deja_pool_submit, for a function of any backend but process that a function of this pool waits for: an
+ * inline task before all others, beyond the limits of number and rate, which whoever waits holds himself.
+ */
+DEJA_API int deja_pool_submit_here(deja_pool *p, deja_pool_function *f, const deja_value *args, size_t n,
+                                   void *user, uint64_t *ret_task, deja_error *err);
 
-/* 1: the calling thread (or coroutine) runs a task of this pool, in any backend but process or by
- * deja_pool_call_here. Who waits there for another task of the pool may wait for ever: all that could run it
- * may be waiting, too. Any thread, no lock. */
+/* The same for a task that was submitted before and has not begun. 0: it has, or another thread is to run it.
+ */
+DEJA_API int deja_pool_hurry(deja_pool *p, uint64_t task);
+
+/* An inline task that a thread is about to run, in its frame. */
+typedef struct deja_pool_work {
+    void *task; /* private, with `next` */
+    struct deja_pool_work *next;
+    void *user; /* of the submit; NULL: items of a map */
+} deja_pool_work;
+
+/* Takes the next inline task that the calling thread may run: one that runs a task of this pool gets only
+ * what such a one waits for. 1, or 0: none. It is to be run at once; `ret` stays where it is meanwhile. */
+DEJA_API int deja_pool_work_take(deja_pool *p, deja_pool_work *ret);
+
+/* Runs it; deja_pool_take has its outcome. Any thread, no lock. */
+DEJA_API void deja_pool_work_run(deja_pool *p, deja_pool_work *w);
+
+/* 1: the calling thread (or coroutine) runs a task of this pool, in any backend but process. Who waits there
+ * for another task of the pool may wait for ever: all that could run it may be waiting, too. Any thread, no
+ * lock. */
 DEJA_API int deja_pool_is_inside(const deja_pool *p);
 
 /* 1: the caller is a coroutine of the async backend, on a small stack. Any thread, no lock. */
@@ -193,7 +215,8 @@ typedef struct deja_map_task {
 typedef struct deja_map_run deja_map_run;
 
 /* All of `m` is borrowed until deja_map_run_free, and does not change until then. Several runs and tasks may
- * be under way. 0 or a negative code. Every backend. */
+ * be under way. 0 or a negative code. Every backend; inline items run one after the other in who takes them,
+ * by deja_pool_take, deja_map_run_done or deja_pool_work_run. */
 DEJA_API int deja_pool_map_begin(deja_pool *p, deja_pool_function *f, const deja_map_task *m,
                                  deja_map_run **ret, deja_error *err);
 

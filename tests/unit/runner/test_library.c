@@ -229,10 +229,8 @@ static void test_library__is_for_processes_only(void **state)
     o.backend = DEJA_PROCESS;
     o.symbol = NULL;
     assert_int_equal(deja_pool_define(p, &o, &f, &err), DEJA_EINVAL);
-    deja_task_outcome out;
-    deja_pool_call_here(define_in(p, path, "probe_add"), NULL, 0, &out);
-    assert_int_equal(out.code, DEJA_EINVAL);
-    deja_free(out.text);
+    assert_int_equal(deja_pool_submit_here(p, define_in(p, path, "probe_add"), NULL, 0, NULL, NULL, &err),
+                     DEJA_EINVAL);
     deja_pool_close(p);
 }
 

@@ -279,7 +279,7 @@ static void test_local_map__is_freed_half_way(void **state)
         deja_map_run_free(second);
         deja_map_run_stop(r);
         fixture_finish(p, r, count);
-        assert_true(calls < count);
+        assert_true(calls < count || local[b] == DEJA_INLINE); /* which is done by who asks first */
         deja_map_run_free(r);
         fixture_submit(p, f, rows[0], 3, NULL);
         deja_task_outcome o = fixture_next(p);

@@ -91,6 +91,8 @@ struct backend {
                      deja_error *err);
     /* Processes that live now; NULL: none. */
     size_t (*pids)(backend *b, int64_t *ret, size_t most);
+    /* As deja_pool_hold(). NULL: there is nothing to hold. */
+    void (*hold)(backend *b, int held);
     /* free_task() was called for all tasks of process: it looks at none. No pool_finished comes after it. In
      * a forked child (pool_is_foreign) it gives back memory and descriptors only. */
     void (*close)(backend *b);

@@ -2,7 +2,7 @@
  * The control block. What the order of its steps is for stands with each.
  */
 #include "board.h"
-
+#include <deja/clock.h>
 #include <deja/file.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -215,4 +215,19 @@ int board_condemn(board *w, uint64_t turn, enum turn_state state)
     uint64_t running = turn;
     return (turn & 0xff) == turn_running &&
            atomic_compare_exchange_strong(&w->turn, &running, (turn & ~UINT64_C(0xff)) | state);
+}
+
+void boards_hold(boards *b, int held)
+{
+    int64_t now = deja_monotonic_ns(NULL), since = atomic_load(&b->control->held_ns);
+    if (held && !since)
+        atomic_store(&b->control->held_ns, now);
+    if (held || !since)
+        return;
+    for (uint32_t i = 0; i < b->workers; i++) {
+        int64_t deadline = atomic_load(&b->board[i].deadline_ns);
+        if (deadline < INT64_MAX - (now - since))
+            atomic_compare_exchange_strong(&b->board[i].deadline_ns, &deadline, deadline + now - since);
+    }
+    atomic_store(&b->control->held_ns, 0);
 }

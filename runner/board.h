@@ -80,6 +80,7 @@ typedef struct control {
     _Alignas(64) _Atomic uint64_t looking[most_workers / 64]; /* awake, without a task */
     _Alignas(64) _Atomic uint32_t wanted;                     /* workers */
     _Atomic uint32_t timed;                                   /* tasks under way that may need ending */
+    _Atomic int64_t held_ns;                                  /* since when no deadline passes; 0: they do */
     _Atomic uint64_t deaths, deaths_read;                     /* ever */
     death death[deaths_kept];
     _Alignas(64) int32_t init_code; /* zygote: of the initialiser; its text */
@@ -116,6 +117,9 @@ void boards_push(boards *b, uint32_t generation, uint32_t number);
 
 /* Wakes up to `count` sleepers. */
 void boards_wake(boards *b, uint32_t count);
+
+/* The program: no deadline of a turn passes from `held` 1 to 0. */
+void boards_hold(boards *b, int held);
 
 /* A worker: takes the next task. 1 and its note, or 0. */
 int boards_take(boards *b, board *own, uint32_t birth, uint64_t *ret_note);

@@ -167,7 +167,7 @@ static int handle_exit(child *c, child_host *host)
     note_end(c, host, &info, &usage);
     child_close_source(host, &c->source[child_exit]);
     c->exited = 1;
-    c->kill_at_ns = 0;
+    c->end_at_ns = c->kill_at_ns = 0;
     int64_t now = c->outcome.start_ns + c->outcome.wall_ns;
     c->give_up_ns = now + (host->owns_children ? owned_patience_ms : foreign_patience_ms) * DEJA_MS_NS;
     return child_look_again(c, host, now);
@@ -219,9 +219,20 @@ static int is_running(const child *c)
 
 void child_end(child *c, int signal)
 {
-    if (!c->outcome.terminated)
+    if (!c->outcome.terminated && !c->outcome.timed_out)
         c->outcome.terminated = is_running(c);
     child_signal(c, signal);
+}
+
+int child_time_out(child *c)
+{
+    c->end_at_ns = 0;
+    if (c->outcome.terminated || !is_running(c))
+        return 0;
+    c->outcome.timed_out = 1;
+    child_signal(c, SIGTERM);
+    child_signal(c, SIGCONT);
+    return 1;
 }
 
 void child_free(child *c, child_host *host)

@@ -57,6 +57,7 @@ typedef struct child {
     uint64_t number;    /* in its mark, from 1 */
     int exited;         /* 1: the first process was reaped, what it left may be dying */
     int group_gone;     /* 1: nobody of its group is left, the number may be another one's by now */
+    int64_t end_at_ns;  /* when its timeout is over; 0: it has none, or that has been */
     int64_t kill_at_ns; /* when the grace after TERM is over; 0: no grace is running */
     int64_t look_at_ns; /* when to look at the group again; while `exited` */
     int64_t give_up_ns; /* when to end without waiting for the group any longer; while `exited` */
@@ -80,6 +81,9 @@ void child_signal(const child *c, int signal);
 
 /* The same with a signal that is to end it; notes in the outcome that it was still running. */
 void child_end(child *c, int signal);
+
+/* The same with SIGTERM, for one whose timeout is over, and CONT. 1: it was still running. */
+int child_time_out(child *c);
 
 /* Puts a source with its descriptor into the epoll set. A negative errno. */
 int child_watch(const child_host *host, child_source *source);

@@ -207,6 +207,8 @@ static int launch(child *c, child_host *host, const deja_command *command)
     if (rc == 0 && !reserve_is_left(host, write_end[child_err]))
         rc = -EMFILE;
     c->outcome.start_ns = deja_monotonic_ns(NULL);
+    if (command->timeout_ns > 0 && command->timeout_ns < INT64_MAX - c->outcome.start_ns)
+        c->end_at_ns = c->outcome.start_ns + command->timeout_ns;
     if (rc == 0)
         rc = spawn_program(c, host, command, write_end);
     close_fd(&write_end[child_out]);

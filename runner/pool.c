@@ -490,6 +490,13 @@ size_t deja_pool_pids(deja_pool *p, int64_t *ret, size_t most)
     return b && b->pids && !pool_is_foreign(p) ? b->pids(b, ret, most) : 0;
 }
 
+void deja_pool_hold(deja_pool *p, int held)
+{
+    backend *b = p->backend[DEJA_PROCESS];
+    if (b && b->hold && !pool_is_foreign(p))
+        b->hold(b, held);
+}
+
 void deja_pool_ring(deja_pool *p)
 {
     pool_rung(p);

@@ -509,6 +509,11 @@ static int64_t look(backend *b, int64_t now_ns)
     return !p->watched ? INT64_MAX : now_ns + (p->kills ? kill_again_ns : look_ms * DEJA_MS_NS);
 }
 
+static void hold(backend *b, int held)
+{
+    boards_hold(&((process *)b)->shop.boards, held);
+}
+
 static void free_all(process *p)
 {
     close_fd(&p->shop.zygote_program);
@@ -641,6 +646,7 @@ backend *process_open(deja_pool *pool, const deja_pool_options *options, uint32_
                         .free_task = free_task,
                         .map_begin = process_map_begin,
                         .pids = process_pids,
+                        .hold = hold,
                         .close = close_backend};
     p->pool = pool;
     p->shop = (shop){.options = *options,

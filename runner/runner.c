@@ -203,6 +203,7 @@ int deja_runner_start(deja_runner *r, const deja_command *command, deja_error *e
     if (c->pid > 0) {
         r->slot[slot] = c;
         r->in_slots++;
+        table_want_timer(r, c->end_at_ns);
     } else {
         table_add_finished(r, c);
         table_want_timer(r, 1); /* the descriptor must say that there is something to take */
@@ -266,11 +267,16 @@ void deja_runner_kill(deja_runner *r)
 void deja_runner_suspend(deja_runner *r)
 {
     signal_all(r, SIGTSTP);
+    if (!r->suspended_ns)
+        r->suspended_ns = deja_monotonic_ns(NULL);
 }
 
 void deja_runner_resume(deja_runner *r)
 {
     signal_all(r, SIGCONT);
+    if (r->suspended_ns)
+        table_put_off(r, deja_monotonic_ns(NULL) - r->suspended_ns);
+    r->suspended_ns = 0;
 }
 
 void deja_runner_close(deja_runner *r)

@@ -112,6 +112,24 @@ static void handle_warden_end(deja_runner *r)
     table_keep_warden(r);
 }
 
+static void end_late(deja_runner *r, child *c, int64_t now)
+{
+    if (!c->end_at_ns || r->suspended_ns)
+        return;
+    if (now >= c->end_at_ns && child_time_out(c) && !c->kill_at_ns)
+        c->kill_at_ns = now + r->grace_ns;
+    table_want_timer(r, c->end_at_ns);
+}
+
+void table_put_off(deja_runner *r, int64_t ns)
+{
+    for (uint32_t i = 0; i < r->slots; i++)
+        if (r->slot[i] && r->slot[i]->end_at_ns) {
+            r->slot[i]->end_at_ns += ns;
+            table_want_timer(r, r->slot[i]->end_at_ns);
+        }
+}
+
 static void handle_timer(deja_runner *r)
 {
     uint64_t expirations;
@@ -125,6 +143,7 @@ static void handle_timer(deja_runner *r)
         child *c = r->slot[i];
         if (!c)
             continue;
+        end_late(r, c, now);
         if (c->kill_at_ns && now >= c->kill_at_ns) {
             child_end(c, SIGKILL);
             c->kill_at_ns = 0;

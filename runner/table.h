@@ -13,6 +13,7 @@ struct deja_runner {
     int timer;           /* a timerfd in the epoll set, its data.ptr NULL */
     int64_t timer_at_ns; /* when it fires; 0: it is not armed */
     int64_t grace_ns;
+    int64_t suspended_ns; /* since when; 0: it is not */
     uint32_t reserve_fds; /* as deja_runner_options has it */
     child **slot;         /* by slot number; NULL: free */
     uint32_t slots, in_slots;
@@ -23,6 +24,9 @@ struct deja_runner {
 
 /* The timer fires at `at_ns` (0: no wish) or before. */
 void table_want_timer(deja_runner *r, int64_t at_ns);
+
+/* After a suspension of so long timeouts end later. */
+void table_put_off(deja_runner *r, int64_t ns);
 
 /* Makes sure of a free slot; -1 when there is none. */
 int table_make_room(deja_runner *r);

@@ -255,7 +255,8 @@ static void look_at_turns(zygote *z)
     for (uint32_t i = 0; i < z->started; i++) {
         board *b = &z->shop->boards.board[i];
         uint64_t turn = atomic_load(&b->turn);
-        if (z->charge[i].pid && (turn & 0xff) == turn_running && atomic_load(&b->deadline_ns) <= now_ns)
+        if (z->charge[i].pid && (turn & 0xff) == turn_running && !atomic_load(&z->control->held_ns) &&
+            atomic_load(&b->deadline_ns) <= now_ns)
             board_condemn(b, turn, turn_late);
         turn = atomic_load(&b->turn) & 0xff;
         if (z->charge[i].pid && (turn == turn_late || turn == turn_canceled))

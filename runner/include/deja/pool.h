@@ -148,6 +148,9 @@ DEJA_API size_t deja_pool_take(deja_pool *p, deja_task_outcome *ret, size_t most
  * return DEJA_ECANCELED, and does nothing to sleeps, threads and inline tasks). */
 DEJA_API int deja_pool_cancel(deja_pool *p, uint64_t task, int kill);
 
+/* While it is held no timeout of a process task passes: for a program that stops its workers. */
+DEJA_API void deja_pool_hold(deja_pool *p, int held);
+
 /* A number that changes whenever deja_pool_take may have something new. */
 DEJA_API uint32_t deja_pool_seen(const deja_pool *p);
 

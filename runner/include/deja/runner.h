@@ -84,7 +84,10 @@ typedef struct deja_command {
     const char *const *env;  /* all of it, "NAME=value", NULL-terminated; the runner puts in its DEJA_RUN */
     const char *cwd;         /* NULL: the caller's */
     int stdin_fd;            /* -1: /dev/null */
-    void *user;              /* handed back in the outcome */
+    /* From its start; 0: none. After it the job is ended as by deja_runner_terminate. The time for which the
+     * runner is suspended does not count. */
+    int64_t timeout_ns;
+    void *user; /* handed back in the outcome */
 } deja_command;
 
 /* One captured stream. Owned by the outcome; take what you keep (data: NULL, fd: -1 in its place). */
@@ -126,6 +129,7 @@ typedef struct deja_outcome {
      * 0: it ended by itself, even if its outcome was not taken yet when the run was told to end.
      */
     int32_t terminated;
+    int32_t timed_out; /* 1: it was ended since its timeout had passed; then `terminated` is 0 */
     /*
      * DEJA_REST_KILLED: others that it had started were alive when its first process had ended, and were
      * killed: what they were writing may be cut, whatever `status` says. One whom the job itself killed with
@@ -179,7 +183,7 @@ DEJA_API void deja_runner_terminate(deja_runner *r, int signal);
 /* SIGKILL to all running groups, now. */
 DEJA_API void deja_runner_kill(deja_runner *r);
 
-/* SIGTSTP to all running groups; SIGCONT. */
+/* SIGTSTP to all running groups; SIGCONT. In between no timeout passes. */
 DEJA_API void deja_runner_suspend(deja_runner *r);
 DEJA_API void deja_runner_resume(deja_runner *r);
 

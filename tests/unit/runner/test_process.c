@@ -414,6 +414,17 @@ static void test_process__a_late_task_is_ended(void **state)
     assert_true(deja_monotonic_ns(NULL) - begin < 8 * DEJA_S_NS);
 }
 
+/* Its deadline comes while nothing may pass, and moves on for who still runs. */
+static void test_process__no_timeout_passes_while_the_pool_is_held(void **state)
+{
+    deja_pool *p = *state;
+    deja_pool_function *f = DEFINE(p, nap, .timeout_ms = 50);
+    deja_pool_hold(p, 1);
+    processes_expect(processes_call(p, f, ARGS(deja_i64(200))), 200);
+    deja_pool_hold(p, 0);
+    processes_expect_failure(processes_call(p, f, ARGS(deja_i64(10000))), DEJA_ETIMEDOUT, "'nap'");
+}
+
 static void test_process__a_task_can_be_canceled(void **state)
 {
     deja_pool *p = *state;
@@ -733,6 +744,7 @@ int main(void)
         WITH_POOL(test_process__a_worker_without_descriptors_is_replaced),
         WITH_POOL(test_process__a_fork_in_a_function_is_no_second_worker),
         WITH_POOL(test_process__a_late_task_is_ended),
+        WITH_POOL(test_process__no_timeout_passes_while_the_pool_is_held),
         WITH_POOL(test_process__a_task_can_be_canceled),
         WITH_POOL(test_process__a_cancel_with_kill_is_never_lost),
         WITH_POOL(test_process__a_task_is_tried_again_but_not_for_ever),

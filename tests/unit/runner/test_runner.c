@@ -641,6 +641,55 @@ static void test_runner__a_job_that_ended_before_was_not_terminated(void **state
     deja_runner_close(r);
 }
 
+/* The stray is in a session of its own, the job ignores TERM. */
+static void test_runner__a_timeout_ends_a_job_and_what_it_left(void **state)
+{
+    (void)state;
+    deja_runner *r = commands_open_with((deja_runner_options){.owns_children = 1, .grace_ms = 50});
+    const char *argv[] = {"/bin/sh", "-c",
+                          "setsid sh -c 'echo $$ >stray; exec sleep 1000' & trap '' TERM; "
+                          "echo out; while :; do sleep 0.01; done",
+                          NULL};
+    deja_command c = {.argv = argv,
+                      .file = argv[0],
+                      .env = (const char *const *)environ,
+                      .stdin_fd = -1,
+                      .timeout_ns = 300 * INT64_C(1000000)};
+    deja_error err;
+    assert_int_equal(deja_runner_start(r, &c, &err), 0);
+    pid_t stray = commands_wait_pid("stray");
+    deja_outcome o = commands_next(r);
+    assert_int_equal(o.timed_out, 1);
+    assert_int_equal(o.terminated, 0);
+    assert_int_equal(o.signal, SIGKILL);
+    assert_string_equal(commands_text(&o.out), "out\n");
+    assert_int_equal(kill(stray, 0), -1);
+    deja_outcome_done(&o);
+    deja_runner_close(r);
+}
+
+static void test_runner__a_job_within_its_timeout_is_left_alone(void **state)
+{
+    (void)state;
+    deja_runner *r = commands_open();
+    const char *argv[] = {"/bin/true", NULL};
+    const int64_t timeouts[] = {3600 * INT64_C(1000000000), INT64_MAX};
+    for (int i = 0; i < 2; i++) {
+        deja_command c = {.argv = argv,
+                          .file = argv[0],
+                          .env = (const char *const *)environ,
+                          .stdin_fd = -1,
+                          .timeout_ns = timeouts[i]};
+        deja_error err;
+        assert_int_equal(deja_runner_start(r, &c, &err), 0);
+        deja_outcome o = commands_next(r);
+        assert_int_equal(o.timed_out, 0);
+        assert_int_equal(o.status, 0);
+        deja_outcome_done(&o);
+    }
+    deja_runner_close(r);
+}
+
 static void test_runner__suspend_stops_and_resume_goes_on(void **state)
 {
     (void)state;
@@ -848,6 +897,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_runner__one_job_runs_without_the_reserve, scratch_setup,
                                         scratch_teardown),
         cmocka_unit_test_setup_teardown(test_runner__killed_jobs_are_all_accounted_for, scratch_setup,
+                                        scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_runner__a_timeout_ends_a_job_and_what_it_left, scratch_setup,
+                                        scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_runner__a_job_within_its_timeout_is_left_alone, scratch_setup,
                                         scratch_teardown),
         cmocka_unit_test_setup_teardown(test_runner__terminate_kills_after_the_grace, scratch_setup,
                                         scratch_teardown),

@@ -218,9 +218,41 @@ static void test_table__a_wait_that_fails_is_an_error(void **state)
     deja_runner_close(r);
 }
 
+/* As if it had been suspended an hour ago, with ten seconds to go. */
+static void test_table__a_suspension_does_not_count_for_a_timeout(void **state)
+{
+    (void)state;
+    const int64_t hour_ns = 3600 * DEJA_S_NS;
+    deja_runner *r = commands_open();
+    const char *argv[] = {"/bin/sleep", "1000", NULL};
+    deja_command c = {.argv = argv,
+                      .file = argv[0],
+                      .env = (const char *const *)environ,
+                      .stdin_fd = -1,
+                      .timeout_ns = 10 * DEJA_S_NS};
+    assert_int_equal(deja_runner_start(r, &c, NULL), 0);
+    child *job = r->slot[0];
+    deja_runner_suspend(r);
+    r->suspended_ns -= hour_ns;
+    job->end_at_ns -= hour_ns;
+    table_want_timer(r, 1);
+    assert_int_equal(table_pump(r, commands_patience_ms, NULL), 0);
+    assert_int_equal(job->outcome.timed_out, 0);
+    deja_runner_resume(r);
+    assert_true(job->end_at_ns > deja_monotonic_ns(NULL));
+    job->end_at_ns -= hour_ns;
+    table_want_timer(r, 1);
+    deja_outcome o = commands_next(r);
+    assert_int_equal(o.timed_out, 1);
+    assert_int_equal(o.signal, SIGTERM);
+    deja_outcome_done(&o);
+    deja_runner_close(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_table__a_suspension_does_not_count_for_a_timeout),
         cmocka_unit_test(test_table__doubles_and_keeps_what_is_in_it),
         cmocka_unit_test(test_table__is_no_larger_than_the_wardens_board),
         cmocka_unit_test(test_table__lack_of_memory_leaves_it_as_it_was),

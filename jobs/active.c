@@ -91,6 +91,7 @@ active *active_new(flow *f, const batch_job *def, uint32_t index)
     a->job.index = index;
     a->job.output_count = 0; /* nothing is rendered yet */
     a->stage = HASHING;
+    a->attempt = 1;
     a->outcome.out.fd = a->outcome.err.fd = a->product.fd = -1;
     f->preparing++;
     list_add(&f->busy, a);
@@ -136,6 +137,18 @@ const char *active_name(active *a)
     return deja_buffer_string(&a->name);
 }
 
+const batch_retries *active_retries(const active *a)
+{
+    return a->job.def->retries ? a->job.def->retries : &a->flow->options.retries;
+}
+
+int64_t active_timeout_ns(const active *a)
+{
+    int64_t own = a->job.def->timeout_ns;
+    int64_t ns = own ? own : a->flow->options.timeout_ns;
+    return ns == INT64_MAX ? 0 : ns;
+}
+
 flow_event active_event(active *a, flow_event_kind kind)
 {
     return (flow_event){.kind = kind,
@@ -147,6 +160,8 @@ flow_event active_event(active *a, flow_event_kind kind)
                         .encoding = a->encoding.bytes.data,
                         .encoding_len = a->encoding.bytes.len,
                         .started_ns = a->started_ns,
+                        .attempt = a->attempt,
+                        .attempts = active_retries(a)->times + 1,
                         .out = {.fd = -1},
                         .err = {.fd = -1}};
 }

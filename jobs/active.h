@@ -46,6 +46,8 @@ typedef struct active {
     size_t restored_cap;
     int left_unknown;          /* an edited output cannot be read */
     deja_digest_item *targets; /* of a hit that is needed: what its outputs that are links lead to */
+    unsigned attempt;          /* from 1 */
+    int64_t not_before_ns;     /* monotonic: its next attempt */
     int claimed;               /* key and outputs */
     int looked_again;          /* after claiming */
     int64_t aside_ns;          /* how long it was set aside last; 0: never */
@@ -88,7 +90,8 @@ struct flow {
     int said_fewer;         /* that fewer run at once than are wished for */
     int64_t start_again_ns; /* not to be tried before, unless a job ended */
     int stopping;           /* signals seen */
-    int failed;             /* a job failed and stop_at_failure is set */
+    int failed;             /* so many jobs that nothing more is started */
+    int ending;             /* what runs is being ended; 2: killed */
     programs programs;
     deja_buffer environment;         /* the environment's fields of keys of the job below */
     const batch_job *environment_of; /* NULL: none yet */
@@ -115,6 +118,11 @@ int active_is_stale(const active *a);
 
 /* Job and parameters. Borrowed until it retires. */
 const char *active_name(active *a);
+
+const batch_retries *active_retries(const active *a);
+
+/* Of its process or call; 0: none. */
+int64_t active_timeout_ns(const active *a);
 
 /* An event about it, with its key and no streams. */
 flow_event active_event(active *a, flow_event_kind kind);

@@ -48,6 +48,13 @@ void aside_add(active *a)
     active_enter(a, ASIDE);
 }
 
+void aside_until(active *a, int64_t at_ns)
+{
+    a->aside_ns = 0;
+    a->ask_again_ns = a->not_before_ns = at_ns;
+    active_enter(a, ASIDE);
+}
+
 int aside_is_over(const active *a)
 {
     return a->aside_ns > 0 && environment_get(a->flow->options.environment, "DEJA_CLAIMS") &&
@@ -62,6 +69,7 @@ int aside_wake(flow *f)
         next = a->next;
         if (a->ask_again_ns > now)
             continue;
+        a->not_before_ns = 0;
         active_enter(a, a->keyed && f->options.lookup && !active_is_stale(a) ? LOOKING : MISSED);
         woken = 1;
     }
@@ -72,7 +80,7 @@ void aside_hurry(flow *f, const deja_hash *key)
 {
     for (active *a = f->aside.first; a; a = a->next)
         if (a->keyed && deja_hash_equal(&a->key, key))
-            a->ask_again_ns = 0;
+            a->ask_again_ns = a->not_before_ns;
 }
 
 int64_t aside_next_ns(const flow *f)

@@ -22,4 +22,7 @@ void aside_hurry(flow *f, const deja_hash *key);
 /* When the next one is to be asked again (monotonic), INT64_MAX: none is aside. */
 int64_t aside_next_ns(const flow *f);
 
+/* `a` is to be tried again at `at_ns` (monotonic), not before. */
+void aside_until(active *a, int64_t at_ns);
+
 #endif

@@ -60,6 +60,18 @@ typedef struct batch_need {
     mark at;
 } batch_need;
 
+/* How a failed job is tried again. */
+typedef struct batch_retries {
+    unsigned times;   /* after the first attempt */
+    int64_t delay_ns; /* before the second attempt, multiplied by `backoff` before each further one ... */
+    double backoff;
+    int64_t most_ns; /* ... up to this */
+    double jitter;   /* that part of the delay comes and goes by chance */
+} batch_retries;
+
+/* What is not said of them. */
+#define BATCH_RETRIES ((batch_retries){.backoff = 2, .most_ns = INT64_C(60) * 1000000000, .jitter = 0.1})
+
 typedef struct batch_job {
     const char *name;
     uint32_t number; /* index into batch.jobs; file order */
@@ -95,9 +107,12 @@ typedef struct batch_job {
     const char *scope;    /* NULL without */
     const int *ok_status; /* exit statuses that are success */
     size_t ok_count;
-    int cache;       /* 0: runs every time */
-    int keep_record; /* keep: record */
-    int keep_failed; /* outputs of a failed job stay */
+    const batch_retries *retries; /* NULL: not said */
+    int64_t timeout_ns;           /* 0: not said; INT64_MAX: none */
+    int allow_failure;            /* its failure is none of the run */
+    int cache;                    /* 0: runs every time */
+    int keep_record;              /* keep: record */
+    int keep_failed;              /* outputs of a failed job stay */
 } batch_job;
 
 typedef struct batch {

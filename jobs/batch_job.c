@@ -7,13 +7,14 @@
 #include <string.h>
 
 static const char *const job_words[] = {
-    "run", "call",  "with",  "shell",   "matrix", "inputs",    "outputs", "env",  "clean-env",   "secret",
-    "cwd", "stdin", "needs", "version", "scope",  "ok-status", "cache",   "keep", "keep-failed", NULL};
+    "run",       "call",   "with",        "shell",   "matrix",  "inputs",        "outputs", "env",
+    "clean-env", "secret", "cwd",         "stdin",   "needs",   "version",       "scope",   "ok-status",
+    "cache",     "keep",   "keep-failed", "retries", "timeout", "allow-failure", NULL};
 
 /* What belongs to one job alone (what it runs, reads, makes and needs) cannot be a default. */
-static const char *const default_words[] = {"shell", "env",     "clean-env",   "secret",
-                                            "cwd",   "version", "scope",       "ok-status",
-                                            "cache", "keep",    "keep-failed", NULL};
+static const char *const default_words[] = {"shell",       "env",     "clean-env", "secret",        "cwd",
+                                            "version",     "scope",   "ok-status", "cache",         "keep",
+                                            "keep-failed", "retries", "timeout",   "allow-failure", NULL};
 
 static int read_version(batch_reader *r, const yaml_node *n, batch_job *job)
 {
@@ -115,6 +116,9 @@ static const word words[] = {
     {"cache", read_cache},
     {"keep", read_keep_word},
     {"keep-failed", read_keep_failed},
+    {"retries", batch_read_retries},
+    {"timeout", batch_read_timeout},
+    {"allow-failure", batch_read_allow_failure},
 };
 
 static int read_words(batch_reader *r, const yaml_node *n, batch_job *job)

@@ -92,6 +92,9 @@ int batch_read_matrix(batch_reader *r, const yaml_node *n, batch_job *job); /* n
 int batch_read_inputs(batch_reader *r, const yaml_node *n, batch_job *job);
 int batch_read_outputs(batch_reader *r, const yaml_node *n, batch_job *job);
 int batch_read_path(batch_reader *r, const yaml_node *n, const char *what, const batch_text **ret);
+int batch_read_retries(batch_reader *r, const yaml_node *n, batch_job *job);
+int batch_read_timeout(batch_reader *r, const yaml_node *n, batch_job *job);
+int batch_read_allow_failure(batch_reader *r, const yaml_node *n, batch_job *job);
 int batch_read_needs(batch_reader *r, const yaml_node *n, batch_job *job);
 
 /* After all jobs are read. */

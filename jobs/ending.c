@@ -2,6 +2,7 @@
  * Counts are raised before the listener is told, so that it may draw them.
  */
 #include "ending.h"
+#include "halt.h"
 #include "keying.h"
 #include "outputs.h"
 #include <deja/cleanup.h>
@@ -22,25 +23,37 @@ static void end(active *a, uint64_t *count, const flow_event *event)
 
 static void end_unsuccessful(active *a, uint64_t *count, const flow_event *event)
 {
-    settle(a, PLAN_FAILED, NULL);
+    settle(a, a->job.def->allow_failure ? PLAN_MISSING : PLAN_FAILED, NULL);
     end(a, count, event);
+}
+
+static void end_failed(active *a, flow_event *event)
+{
+    flow *f = a->flow;
+    event->allowed = a->job.def->allow_failure;
+    f->totals.allowed += event->allowed != 0;
+    end_unsuccessful(a, &f->totals.failed, event);
+    halt_look(f);
 }
 
 void ending_never_ran(active *a, int status, const deja_error *why)
 {
-    flow *f = a->flow;
     flow_event event = active_event(a, FLOW_FAILED);
     event.reason = why->text;
     event.exit_status = status;
-    f->failed |= f->options.stop_at_failure;
-    end_unsuccessful(a, &f->totals.failed, &event);
+    end_failed(a, &event);
+}
+
+void ending_skipped(active *a, const char *reason)
+{
+    flow_event event = active_event(a, FLOW_SKIPPED);
+    event.reason = reason;
+    end_unsuccessful(a, &a->flow->totals.skipped, &event);
 }
 
 void ending_interrupted(active *a)
 {
-    flow_event event = active_event(a, FLOW_SKIPPED);
-    event.reason = "interrupted";
-    end_unsuccessful(a, &a->flow->totals.skipped, &event);
+    ending_skipped(a, "interrupted");
 }
 
 void ending_blocked(active *a, const plan_ready *ready)
@@ -51,8 +64,12 @@ void ending_blocked(active *a, const plan_ready *ready)
                      ready->blocked_by->name);
     flow_event event = active_event(a, ready->would ? FLOW_WOULD_RUN : FLOW_SKIPPED);
     event.reason = deja_buffer_string(&reason);
-    settle(a, ready->would ? PLAN_UNKNOWN : PLAN_FAILED, NULL);
-    end(a, ready->would ? &f->totals.ran : &f->totals.skipped, &event);
+    if (!ready->would) {
+        end_unsuccessful(a, &f->totals.skipped, &event);
+        return;
+    }
+    settle(a, PLAN_UNKNOWN, NULL);
+    end(a, &f->totals.ran, &event);
 }
 
 void ending_would_run(active *a)
@@ -111,6 +128,7 @@ static flow_event event_of_run(active *a, flow_event_kind kind)
     flow_event event = active_event(a, kind);
     event.exit_status = o->status;
     event.signal = o->signal;
+    event.timed_out = o->timed_out;
     event.wall_ns = o->wall_ns;
     event.cpu_ns = o->cpu_ns;
     event.peak_rss_bytes = o->peak_rss_bytes;
@@ -119,17 +137,37 @@ static flow_event event_of_run(active *a, flow_event_kind kind)
     return event;
 }
 
-void ending_failed(active *a, const deja_error *why)
+/* It did not fail, it was ended. */
+static void end_terminated(active *a)
 {
     flow *f = a->flow;
-    int interrupted = a->outcome.terminated; /* it did not fail, it was ended */
+    flow_event event = event_of_run(a, FLOW_SKIPPED);
+    event.reason = f->stopping ? "interrupted" : "ended after another job had failed";
+    end_unsuccessful(a, &f->totals.skipped, &event);
+}
+
+void ending_failed(active *a, const deja_error *why)
+{
     if (!a->job.def->keep_failed)
         outputs_remove(&a->job);
-    flow_event event = event_of_run(a, interrupted ? FLOW_SKIPPED : FLOW_FAILED);
-    event.reason = interrupted ? "interrupted" : why && why->code ? why->text : NULL;
-    f->totals.ran_ns += interrupted ? 0 : a->outcome.wall_ns;
-    f->failed |= f->options.stop_at_failure;
-    end_unsuccessful(a, interrupted ? &f->totals.skipped : &f->totals.failed, &event);
+    if (a->outcome.terminated) {
+        end_terminated(a);
+        return;
+    }
+    flow_event event = event_of_run(a, FLOW_FAILED);
+    event.reason = why && why->code ? why->text : NULL;
+    a->flow->totals.ran_ns += a->outcome.wall_ns;
+    end_failed(a, &event);
+}
+
+void ending_attempt(active *a, const deja_error *why, int64_t retry_ns)
+{
+    flow_event event = event_of_run(a, FLOW_RETRYING);
+    event.attempt = a->attempt - 1;
+    event.reason = why->code ? why->text : NULL;
+    event.retry_ns = retry_ns;
+    a->flow->totals.ran_ns += a->outcome.wall_ns;
+    active_tell(a->flow, &event);
 }
 
 void ending_settle(active *a, const deja_hash *left)

@@ -11,6 +11,12 @@ void ending_never_ran(active *a, int status, const deja_error *why);
 /* The run is stopped before it was started or answered. */
 void ending_interrupted(active *a);
 
+/* It is not started, or not again, for this reason. */
+void ending_skipped(active *a, const char *reason);
+
+/* It ran and failed, and is tried again after `retry_ns`: that is told, and nothing has ended. */
+void ending_attempt(active *a, const deja_error *why, int64_t retry_ns);
+
 /* A job that it needs failed, or, in a dry run, would run. */
 void ending_blocked(active *a, const plan_ready *ready);
 
@@ -20,8 +26,7 @@ void ending_would_run(active *a);
 /* Answered from the cache; 0 when its streams cannot be read after all: then nothing has ended. */
 int ending_hit(active *a);
 
-/* It ran and failed, or was ended by the stop of the run, whatever its status was then. `why` may be NULL.
- * Its outputs go. */
+/* It ran and failed, or was ended with the run, whatever its status was then. Its outputs go. */
 void ending_failed(active *a, const deja_error *why);
 
 /* It ran well: jobs that need it may start. `left` NULL: nobody asks. One of those below follows. */

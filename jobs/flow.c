@@ -14,11 +14,13 @@
 #include "aside.h"
 #include "ending.h"
 #include "functions.h"
+#include "halt.h"
 #include "hit.h"
 #include "keying.h"
 #include "launch.h"
 #include "outcome.h"
 #include "outputs.h"
+#include "retry.h"
 #include "verify.h"
 #include <deja/cleanup.h>
 #include <errno.h>
@@ -488,8 +490,9 @@ static void finish_process(active *a, const deja_outcome *outcome)
     f->start_again_ns = 0;
     programs_forget(&f->programs);
     int keep = a->keyed && f->options.store;
-    if (outcome->terminated || outcome_judge(a, &why) < 0) {
-        ending_failed(a, outcome->terminated ? NULL : &why);
+    if (outcome_judge(a, &why) < 0 || outcome->terminated) {
+        if (!retry_later(a, &why))
+            ending_failed(a, &why);
     } else if (keep || (f->options.cache && a->job.def->needed)) {
         begin_seal(a, keep);
     } else {
@@ -545,8 +548,8 @@ static void drop_unstarted(flow *f)
 {
     active_list *lists[] = {&f->looking, &f->missed, &f->aside};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
-        while (lists[i]->first)
-            active_retire(lists[i]->first);
+        for (active *a; (a = lists[i]->first);)
+            a->attempt > 1 ? retry_give_up(a) : active_retire(a);
 }
 
 static void tell_warnings(flow *f)
@@ -605,8 +608,8 @@ void flow_step(flow *f)
 {
     int worked;
     programs_forget(&f->programs);
-    if (f->stopping && functions_running(f->functions))
-        functions_stop(f->functions, f->stopping > 1);
+    if (f->ending && functions_running(f->functions))
+        functions_stop(f->functions, f->ending > 1);
     do {
         worked = collect_steps(f);
         worked |= collect_outcomes(f);
@@ -630,7 +633,7 @@ static int time_left_ms(const flow *f, int timeout_ms)
         return 0;
     int64_t next = aside_next_ns(f), look = verify_next_ns(f), now;
     next = look < next ? look : next;
-    if (f->stopping && functions_running(f->functions) && (timeout_ms < 0 || timeout_ms > STOP_MS))
+    if (f->ending && functions_running(f->functions) && (timeout_ms < 0 || timeout_ms > STOP_MS))
         timeout_ms = STOP_MS;
     if (is_short(f) && f->start_again_ns < next)
         next = f->start_again_ns;
@@ -706,12 +709,7 @@ void flow_signal(flow *f, int sig)
     f->stopping++;
     if (f->options.cache)
         deja_cache_cancel(f->options.cache, f->stopping == 1 ? DEJA_CANCEL_DIGESTS : DEJA_CANCEL_ALL);
-    if (f->runner && f->stopping == 1)
-        deja_runner_terminate(f->runner, SIGTERM);
-    else if (f->runner)
-        deja_runner_kill(f->runner);
-    if (f->functions)
-        functions_stop(f->functions, f->stopping > 1);
+    halt_running(f, f->stopping > 1);
 }
 
 const char *flow_cache_trouble(const flow *f)

@@ -22,15 +22,16 @@
 typedef struct flow flow;
 
 typedef enum flow_event_kind {
-    FLOW_STARTED,   /* dispatched to a worker */
-    FLOW_HIT,       /* answered from the cache, outputs in place */
-    FLOW_FINISHED,  /* ran, succeeded; kept (durable) or `not_kept` says why not */
-    FLOW_FAILED,    /* ran and failed, could not be started, or its inputs could not be read: `reason` */
-    FLOW_SKIPPED,   /* not run, since a needed job failed or the run was stopped: `reason` */
-    FLOW_WAITING,   /* somebody else makes it or one of its outputs: `reason`; said once a job */
+    FLOW_STARTED,  /* dispatched to a worker */
+    FLOW_HIT,      /* answered from the cache, outputs in place */
+    FLOW_FINISHED, /* ran, succeeded; kept (durable) or `not_kept` says why not */
+    FLOW_FAILED,   /* ran and failed, could not be started, or its inputs could not be read: `reason` */
+    FLOW_SKIPPED, /* not run, or not to its end, since a needed job failed or the run was stopped: `reason` */
+    FLOW_WAITING, /* somebody else makes it or one of its outputs: `reason`; said once a job */
     FLOW_WOULD_RUN, /* dry run: it would run; `reason` "depends on 'x'" where that cannot be told yet */
     FLOW_WOULD_HIT, /* dry run: it would be answered */
     FLOW_NOTE,      /* a line for the user, about this job or (def NULL) the run */
+    FLOW_RETRYING,  /* ran and failed as FAILED, but is tried again after `retry_ns` */
 } flow_event_kind;
 
 /* Bytes of a stream: in memory, or all of a file. Borrowed during the call. */
@@ -53,6 +54,11 @@ typedef struct flow_event {
     int exit_status;    /* of FINISHED, FAILED, HIT */
     int signal;         /* > 0: killed by it */
     const char *reason; /* NULL or one line */
+    unsigned attempt;   /* of RETRYING, FINISHED, FAILED, STARTED: the how manieth, from 1 */
+    unsigned attempts;  /* that it has at most */
+    int64_t retry_ns;   /* RETRYING: from now to the next attempt */
+    int timed_out;      /* ended since its timeout had passed; `reason` says so */
+    int allowed;        /* FAILED: it may fail */
     int kept;           /* FINISHED: the cache has the result now */
     const char
         *not_kept; /* FINISHED: why the result was not kept, NULL when it was, or when it was not to be */
@@ -66,6 +72,7 @@ typedef struct flow_event {
 typedef struct flow_totals {
     uint64_t total, done; /* done = hits + ran + failed + skipped */
     uint64_t hits, ran, failed, skipped;
+    uint64_t allowed; /* of the failed: they may */
     uint64_t running;
     uint64_t not_kept; /* ran well, but the cache could not keep the result */
     int64_t saved_ns;  /* recorded wall time of all hits */
@@ -82,10 +89,15 @@ typedef struct flow_options {
     int store;                  /* keep results (0: readonly) */
     int dry_run;
     int keep_edited;
-    int stop_at_failure;                  /* start nothing after the first failure */
-    const char *const *environment;       /* of the caller, NULL-terminated "NAME=value" */
-    const char *run_id;                   /* for DEJA_RUN */
-    const sigset_t *signal_mask;          /* of jobs; NULL: the caller's when the first one starts */
+    uint64_t failures_most;         /* start nothing after so many failures that are not allowed; 0: go on */
+    double failures_percent;        /* or after this part of all jobs; 0: go on */
+    int end_at_failure;             /* then end what runs, too */
+    batch_retries retries;          /* of jobs that say nothing about them */
+    int64_t timeout_ns;             /* of jobs that say nothing about it; 0: none */
+    int64_t grace_ms;               /* from TERM to KILL; 0: 5 s */
+    const char *const *environment; /* of the caller, NULL-terminated "NAME=value" */
+    const char *run_id;             /* for DEJA_RUN */
+    const sigset_t *signal_mask;    /* of jobs; NULL: the caller's when the first one starts */
     const struct rlimit *job_descriptors; /* RLIMIT_NOFILE of jobs; NULL: the caller's */
     deja_trace *trace;
     const char *trace_keys; /* a folder: the exact bytes of each key go to a file there, named by its hash;

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 enum {
-    GRACE_MS = 5000, /* as for commands */
+    GRACE_MS = 5000, /* unless said, as for commands */
     SMALL_BYTES =
         64 * 1024, /* a stream up to this size is memory, a larger one stays the file that it is in */
     MOST_PIDS = 1024,
@@ -47,7 +47,7 @@ static int settle_workers(void *arg, deja_error *err)
 static void warn(void *context, const char *text)
 {
     flow *f = context;
-    if (!f->stopping) /* a worker that is lost then was ended by us */
+    if (!f->ending) /* a worker that is lost then was ended by us */
         active_tell(f, &(flow_event){.kind = FLOW_NOTE, .reason = text, .out.fd = -1, .err.fd = -1});
 }
 
@@ -68,7 +68,7 @@ static int open_pool(functions *fs, deja_error *err)
         .init = settle_workers,
         .init_arg = f,
         .stage_folder = f->options.cache && f->options.store ? deja_cache_stage_folder(f->options.cache) : -1,
-        .grace_ms = GRACE_MS,
+        .grace_ms = f->options.grace_ms ? f->options.grace_ms : GRACE_MS,
         .warn = warn,
         .warn_context = f,
         .trace = f->options.trace};
@@ -98,6 +98,14 @@ int functions_open(flow *f, deja_error *err)
 
 /* ---- calls ---- */
 
+/* The whole milliseconds of a timeout, as many as the pool takes. */
+static int64_t timeout_ms(const active *a)
+{
+    const int64_t most = INT64_MAX / DEJA_MS_NS / 2;
+    int64_t ns = active_timeout_ns(a), ms = ns / DEJA_MS_NS + (ns % DEJA_MS_NS > 0);
+    return ms < most ? ms : most;
+}
+
 static int define(functions *fs, const active *a, deja_pool_function **ret, deja_error *err)
 {
     DEJA_AUTO_BUFFER deja_buffer path = {0};
@@ -105,8 +113,12 @@ static int define(functions *fs, const active *a, deja_pool_function **ret, deja
     deja_path_join(&path, fs->flow->batch->folder, a->job.library);
     if (path.failed)
         return deja_fail(err, DEJA_ENOMEM, "call '%s': out of memory", symbol);
-    const deja_pool_function_options options = {
-        .size = sizeof options, .name = symbol, .library = path.data, .symbol = symbol, .capture = 1};
+    const deja_pool_function_options options = {.size = sizeof options,
+                                                .name = symbol,
+                                                .library = path.data,
+                                                .symbol = symbol,
+                                                .capture = 1,
+                                                .timeout_ms = timeout_ms(a)};
     return deja_pool_define(fs->pool, &options, ret, err);
 }
 
@@ -164,8 +176,8 @@ static deja_captured take_stream(int fd)
 /* The second signal kills workers whatever they are at, also before they could be told. */
 static int was_ended(const functions *fs, const deja_task_outcome *o)
 {
-    int stopping = fs->flow->stopping;
-    return (stopping > 0 && o->code == DEJA_ECANCELED) || (stopping > 1 && o->signal == SIGKILL);
+    int ending = fs->flow->ending;
+    return (ending > 0 && o->code == DEJA_ECANCELED) || (ending > 1 && o->signal == SIGKILL);
 }
 
 int functions_next(functions *fs, deja_outcome *ret)
@@ -181,6 +193,7 @@ int functions_next(functions *fs, deja_outcome *ret)
                           .status = o.code == 0 ? 0 : -1,
                           .signal = o.signal,
                           .terminated = was_ended(fs, &o),
+                          .timed_out = o.code == DEJA_ETIMEDOUT,
                           .wall_ns = o.wall_ns,
                           .cpu_ns = o.cpu_ns > 0 ? o.cpu_ns : 0,
                           .out = take_stream(o.out_fd),
@@ -220,6 +233,7 @@ void functions_stop(functions *fs, int kill)
 
 void functions_pass_on(functions *fs, int sig)
 {
+    deja_pool_hold(fs->pool, sig == SIGTSTP);
     signal_workers(fs, sig == SIGTSTP ? SIGSTOP : sig);
 }
 

@@ -70,6 +70,7 @@ static int open_runner(flow *f, deja_error *err)
                                    .trace = f->options.trace,
                                    .signal_mask = f->options.signal_mask,
                                    .job_descriptors = f->options.job_descriptors,
+                                   .grace_ms = f->options.grace_ms,
                                    .reserve_fds = reserve_of_descriptors()};
     return deja_runner_open(&f->runner, &options, err);
 }
@@ -169,7 +170,7 @@ static int start_process(active *a, int stdin_fd, deja_error *err)
     DEJA_AUTO_BUFFER deja_buffer file = {0};
     DEJA_AUTO_BUFFER deja_buffer cwd = {0};
     DEJA_AUTO_BUFFER deja_buffer claims = {0};
-    deja_command command = {.stdin_fd = stdin_fd, .user = a};
+    deja_command command = {.stdin_fd = stdin_fd, .user = a, .timeout_ns = active_timeout_ns(a)};
     deja_path_join(&cwd, f->batch->folder, a->job.cwd);
     list_claims(a, &claims);
     command.cwd = deja_buffer_string(&cwd);

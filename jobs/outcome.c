@@ -5,7 +5,9 @@
 #include "outputs.h"
 #include <deja/cleanup.h>
 #include <deja/image.h>
+#include <deja/quantity.h>
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 /* Why a call is no success; the signal is told by itself. */
@@ -16,10 +18,20 @@ static int judge_call(const active *a, deja_error *why)
     return deja_fail(why, DEJA_EINVAL, "%s", a->why ? a->why : "out of memory");
 }
 
+static int judge_late(const active *a, deja_error *why)
+{
+    char limit[32];
+    deja_show_duration(active_timeout_ns(a), limit);
+    return deja_fail(why, DEJA_ETIMEDOUT, "timed out after %s%s", limit,
+                     a->outcome.signal == SIGKILL ? ", and TERM did not end it" : "");
+}
+
 int outcome_judge(active *a, deja_error *why)
 {
     const deja_outcome *o = &a->outcome;
     *why = (deja_error){0};
+    if (o->timed_out)
+        return judge_late(a, why);
     if (a->job.library && (o->signal || o->status))
         return judge_call(a, why);
     if (o->exec_errno) {

@@ -311,7 +311,8 @@ static void find_blocker(plan *p, uint32_t number)
     for (size_t i = 0; i < links->need_count; i++) {
         const graph_edge *edge = &links->needs[i];
         plan_end end = p->nodes[edge->to].end;
-        if (end == PLAN_LEFT || (end == PLAN_UNKNOWN && !edge->data && n->counted))
+        if (end == PLAN_LEFT || (end == PLAN_UNKNOWN && !edge->data && n->counted) ||
+            (end == PLAN_MISSING && !edge->data))
             continue;
         n->blocked_by = &p->batch->jobs[edge->to];
         n->would = end == PLAN_UNKNOWN;

@@ -15,6 +15,8 @@ typedef struct plan plan;
 typedef enum plan_end {
     PLAN_LEFT,    /* it is right */
     PLAN_UNKNOWN, /* dry run: it would run, what it leaves cannot be told */
+    PLAN_MISSING, /* it failed and may: jobs that need what it leaves are not run, those that only come after
+                     it are */
     PLAN_FAILED,  /* jobs that need it are not run */
 } plan_end;
 

@@ -254,6 +254,12 @@ static void add_job(deja_buffer *b, const flow_event *e)
     json_int(b, "peak_rss_bytes", (int64_t)e->peak_rss_bytes);
     json_int(b, "stdout_bytes", (int64_t)e->out.len);
     json_int(b, "stderr_bytes", (int64_t)e->err.len);
+    if (e->attempt > 1)
+        json_int(b, "attempt", e->attempt);
+    if (e->timed_out)
+        json_bool(b, "timed_out", 1);
+    if (e->allowed)
+        json_bool(b, "allowed", 1);
     if (e->reason)
         json_string(b, "reason", e->reason);
     if (e->not_kept)

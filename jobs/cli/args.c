@@ -6,7 +6,7 @@
 
 enum {
     WIDTH = 80,        /* columns of a help text */
-    MOST_OPTIONS = 32, /* of one command, for suggestions */
+    MOST_OPTIONS = 64, /* of one command, for suggestions */
     HELP_AT = 26,      /* column at which the texts of options begin */
 };
 
@@ -55,6 +55,11 @@ static int take_argument(args *a, const args_option *o, const char *spelling, si
     return o->id;
 }
 
+static int is_optional(const args_option *o)
+{
+    return o->argument && o->argument[0] == '[';
+}
+
 static int next_long(args *a, deja_error *err)
 {
     const char *spelling = a->argv[a->at++];
@@ -68,6 +73,8 @@ static int next_long(args *a, deja_error *err)
             return deja_fail(err, DEJA_EINVAL, "option '--%s' takes no argument", o->name);
         return o->id;
     }
+    if (!name[len] && is_optional(o))
+        return o->id;
     if (!name[len])
         return take_argument(a, o, spelling, len + 2, err);
     a->value = name + len + 1;
@@ -196,7 +203,7 @@ static void add_option(deja_buffer *b, const args_option *o)
     if (o->name)
         deja_buffer_addf(b, "--%s", o->name);
     if (o->argument)
-        deja_buffer_addf(b, " %s", o->argument);
+        deja_buffer_addf(b, "%s%s", is_optional(o) ? "" : " ", o->argument);
     size_t at = b->len - start;
     if (at + 2 > HELP_AT) {
         deja_buffer_add_char(b, '\n');

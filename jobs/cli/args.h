@@ -16,7 +16,8 @@ typedef struct args_option {
     int id;               /* at least ARGS_FIRST */
     char letter;          /* 0: none */
     const char *name;     /* without the dashes; NULL: only a letter */
-    const char *argument; /* what the help calls it; NULL: takes none */
+    const char *argument; /* what the help calls it; "[=WORD]": may be left out, then the value is NULL, and
+                             has no letter; NULL: takes none */
     const char *help;
 } args_option;
 

@@ -21,6 +21,8 @@ static const char *kind_name(flow_event_kind kind)
         return "failed";
     case FLOW_SKIPPED:
         return "skipped";
+    case FLOW_RETRYING:
+        return "retrying";
     case FLOW_WAITING:
         return "waiting";
     case FLOW_WOULD_RUN:
@@ -136,6 +138,10 @@ static void add_outcome(events *e, const flow_event *event)
         json_null(b, "status");
     if (event->signal > 0)
         json_int(b, "signal", event->signal);
+    if (event->timed_out)
+        json_bool(b, "timed_out", 1);
+    if (event->allowed)
+        json_bool(b, "allowed", 1);
     json_seconds(b, "wall_s", event->wall_ns);
     json_seconds(b, "cpu_s", event->cpu_ns);
     json_int(b, "peak_rss_bytes", (int64_t)event->peak_rss_bytes);
@@ -145,6 +151,14 @@ static void add_outcome(events *e, const flow_event *event)
         json_string(b, "not_kept", event->not_kept);
     add_stream(e, "stdout", &event->out);
     add_stream(e, "stderr", &event->err);
+}
+
+static void add_attempt(deja_buffer *b, const flow_event *event)
+{
+    json_int(b, "attempt", event->attempt);
+    json_int(b, "attempts", event->attempts);
+    if (event->kind == FLOW_RETRYING)
+        json_seconds(b, "retry_s", event->retry_ns);
 }
 
 void events_job(events *e, const flow_event *event)
@@ -165,7 +179,10 @@ void events_job(events *e, const flow_event *event)
         json_hash(b, "key", &event->key);
     if (event->reason)
         json_string(b, event->kind == FLOW_NOTE ? "text" : "reason", event->reason);
-    if (event->kind == FLOW_HIT || event->kind == FLOW_FINISHED || event->kind == FLOW_FAILED)
+    if (event->attempt > 1 || event->kind == FLOW_RETRYING)
+        add_attempt(b, event);
+    if (event->kind == FLOW_HIT || event->kind == FLOW_FINISHED || event->kind == FLOW_FAILED ||
+        event->kind == FLOW_RETRYING)
         add_outcome(e, event);
     deja_buffer_add_string(b, "}\n");
     flush(e, 0);
@@ -193,6 +210,8 @@ void events_summary(events *e, const flow_totals *t, int64_t elapsed_ns, int exi
     json_int(b, "hits", (int64_t)t->hits);
     json_int(b, "ran", (int64_t)t->ran);
     json_int(b, "failed", (int64_t)t->failed);
+    if (t->allowed)
+        json_int(b, "allowed", (int64_t)t->allowed);
     json_int(b, "skipped", (int64_t)t->skipped);
     json_int(b, "not_kept", (int64_t)t->not_kept);
     json_seconds(b, "wall_s", elapsed_ns);

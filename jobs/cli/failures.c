@@ -25,24 +25,32 @@ static void add_signal(deja_buffer *b, int sig)
     deja_buffer_add_char(b, ')');
 }
 
+/* All of them failed; told of the last. */
+static void add_attempts(deja_buffer *b, const flow_event *event)
+{
+    if (event->attempt > 1 && event->kind == FLOW_FAILED)
+        deja_buffer_addf(b, ", at attempt %u of %u", event->attempt, event->attempts);
+}
+
 void failures_outcome(deja_buffer *b, const flow_event *event)
 {
     size_t start = b->len;
-    if (event->signal > 0)
+    if (event->timed_out) /* the signal is ours */
+        ;
+    else if (event->signal > 0)
         add_signal(b, event->signal);
     else if (event->exit_status > 0)
         deja_buffer_addf(b, "exit status %d", event->exit_status);
-    if (!event->reason)
-        return;
-    if (b->len > start)
+    if (event->reason && b->len > start)
         deja_buffer_add_string(b, ": ");
-    for (const char *p = event->reason; *p;) {
+    for (const char *p = event->reason ? event->reason : ""; *p;) {
         size_t len = strcspn(p, "\n");
         deja_text_escape(b, p, len);
         p += len + (p[len] == '\n');
         if (*p)
             deja_buffer_add_string(b, "\n    ");
     }
+    add_attempts(b, event);
 }
 
 /* The last bytes of a stream, into `buffer`. */
@@ -87,7 +95,7 @@ static void add_tail(deja_buffer *b, const flow_bytes *bytes)
 
 static void describe(deja_buffer *b, const flow_event *event, const char *log)
 {
-    deja_buffer_add_string(b, "deja: failed: ");
+    deja_buffer_addf(b, "deja: failed%s: ", event->allowed ? ", as allowed" : "");
     deja_text_escape(b, event->name, strlen(event->name));
     deja_buffer_add_string(b, ": ");
     failures_outcome(b, event);

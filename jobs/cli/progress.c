@@ -222,6 +222,8 @@ void progress_summary(deja_buffer *b, const flow_totals *t, int64_t elapsed_ns, 
     }
     if (!dry || t->failed)
         deja_buffer_addf(b, ", %" PRIu64 " failed", t->failed);
+    if (t->allowed)
+        deja_buffer_addf(b, " (%" PRIu64 " allowed)", t->allowed);
     if (t->skipped)
         deja_buffer_addf(b, ", %" PRIu64 " skipped", t->skipped);
     if (t->not_kept)

@@ -107,6 +107,21 @@ static void say_verbose(report *r, const flow_event *e)
     say_about(r, e, e->kind == FLOW_FAILED ? "failed " : "finished ", deja_buffer_string(&text));
 }
 
+/* Told as it happens: it may go on for hours. */
+static void say_retrying(report *r, const flow_event *e)
+{
+    char delay[32];
+    DEJA_AUTO_BUFFER deja_buffer text = {0};
+    if (r->options.quiet)
+        return;
+    deja_buffer_addf(&text, "attempt %u of %u failed: ", e->attempt, e->attempts);
+    failures_outcome(&text, e);
+    deja_text_duration(e->retry_ns, delay);
+    if (e->retry_ns > 0)
+        deja_buffer_addf(&text, "; again in %s", delay);
+    say_about(r, e, "", deja_buffer_string(&text));
+}
+
 /* A line of a dry run, which is its result: it goes to standard output in batch order. */
 static void print_would(report *r, const flow_event *e)
 {
@@ -187,6 +202,8 @@ void report_listen(void *context, const flow_event *e)
         note(r, e);
     else if (e->kind == FLOW_WAITING)
         say_waiting(r, e);
+    else if (e->kind == FLOW_RETRYING)
+        say_retrying(r, e);
     else if (e->kind == FLOW_FAILED)
         tell_failed(r, e);
     if (e->kind == FLOW_HIT || e->kind == FLOW_FINISHED || e->kind == FLOW_FAILED)

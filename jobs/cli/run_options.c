@@ -1,7 +1,70 @@
 /* What the options of commands that run many jobs say, see run_options.h. */
 #include "run_options.h"
+#include <deja/clock.h>
+#include <deja/quantity.h>
+#include <deja/text.h>
+#include <stdlib.h>
+#include <string.h>
 
-enum { MOST_SLOTS = 65536 }; /* a number that cannot be meant is a mistake */
+/* Numbers that cannot be meant are mistakes. */
+enum { MOST_SLOTS = 65536, MOST_RETRIES = 1000000, MOST_GRACE_S = 86400 };
+
+static int take_fail_fast(run_options *o, const args *a, deja_error *err)
+{
+    if (a->value && strcmp(a->value, "now") != 0)
+        return deja_fail(err, DEJA_EINVAL, "--fail-fast=%s: it is --fail-fast or --fail-fast=now", a->value);
+    o->failures_most = 1;
+    o->end_at_failure = a->value != NULL;
+    return 0;
+}
+
+/* "3", or "10%", "2.5%". */
+static int take_max_failures(run_options *o, const args *a, deja_error *err)
+{
+    size_t len = strlen(a->value);
+    char *end = NULL;
+    int64_t most;
+    if (len > 1 && a->value[len - 1] == '%' && strspn(a->value, "0123456789.") == len - 1) {
+        o->failures_percent = strtod(a->value, &end);
+        if (end == a->value + len - 1 && o->failures_percent > 0 && o->failures_percent <= 100)
+            return 0;
+        return deja_fail(err, DEJA_EINVAL, "--max-failures %s: a percentage is above 0%% and at most 100%%",
+                         a->value);
+    }
+    if (deja_text_int(a->value, &most) < 0 || most < 1)
+        return deja_fail(
+            err, DEJA_EINVAL,
+            "--max-failures %s: it is a number of jobs, at least 1, or a percentage such as 10%%", a->value);
+    o->failures_most = (uint64_t)most;
+    return 0;
+}
+
+static int take_retries(run_options *o, const args *a, deja_error *err)
+{
+    int64_t times;
+    int code = args_number(a, "--retries", 0, MOST_RETRIES, &times, err);
+    o->retries = code ? 0 : (unsigned)times;
+    return code;
+}
+
+static int take_duration(const char *what, const args *a, int64_t least_ns, int64_t *ret, deja_error *err)
+{
+    if (deja_parse_duration(a->value, ret, err) < 0)
+        return deja_fail_in(err, "%s", what);
+    return *ret < least_ns ? deja_fail(err, DEJA_EINVAL, "%s %s: it is no time at all", what, a->value) : 0;
+}
+
+static int take_grace(run_options *o, const args *a, deja_error *err)
+{
+    int64_t ns;
+    int code = take_duration("--grace", a, 1, &ns, err);
+    if (code)
+        return code;
+    if (ns > MOST_GRACE_S * DEJA_S_NS)
+        return deja_fail(err, DEJA_EINVAL, "--grace %s: more than a day cannot be meant", a->value);
+    o->grace_ms = (ns + DEJA_MS_NS - 1) / DEJA_MS_NS;
+    return 0;
+}
 
 int run_options_take(run_options *o, const args *a, int id, deja_error *err)
 {
@@ -16,9 +79,19 @@ int run_options_take(run_options *o, const args *a, int id, deja_error *err)
     case RUN_FORCE:
         return o->force = 1, 0;
     case RUN_KEEP_GOING:
-        return o->fail_fast = 0, 0;
+        o->failures_most = 0;
+        o->failures_percent = 0;
+        return o->end_at_failure = 0;
     case RUN_FAIL_FAST:
-        return o->fail_fast = 1, 0;
+        return take_fail_fast(o, a, err);
+    case RUN_MAX_FAILURES:
+        return take_max_failures(o, a, err);
+    case RUN_RETRIES:
+        return take_retries(o, a, err);
+    case RUN_TIMEOUT:
+        return take_duration("--timeout", a, 1, &o->timeout_ns, err);
+    case RUN_GRACE:
+        return take_grace(o, a, err);
     case RUN_KEEP_EDITED:
         return o->keep_edited = 1, 0;
     case RUN_QUIET:

@@ -8,7 +8,13 @@
 typedef struct run_options {
     const char *cache; /* NULL: not given */
     int64_t slots;     /* 0: not given */
-    int dry_run, force, fail_fast, keep_edited, quiet, verbose, no_progress, json;
+    int dry_run, force, keep_edited, quiet, verbose, no_progress, json;
+    /* As flow_options has them. */
+    uint64_t failures_most;
+    double failures_percent;
+    int end_at_failure;
+    unsigned retries;
+    int64_t timeout_ns, grace_ms;
 } run_options;
 
 enum {
@@ -18,6 +24,10 @@ enum {
     RUN_FORCE,
     RUN_KEEP_GOING,
     RUN_FAIL_FAST,
+    RUN_MAX_FAILURES,
+    RUN_RETRIES,
+    RUN_TIMEOUT,
+    RUN_GRACE,
     RUN_KEEP_EDITED,
     RUN_QUIET,
     RUN_VERBOSE,
@@ -37,7 +47,15 @@ enum {
         {RUN_FORCE, 0, "force", NULL, "Run again what the cache could answer, and replace its results."},    \
         {RUN_KEEP_GOING, 'k', "keep-going", NULL,                                                            \
          "After a failure run all that does not depend on it (the default)."},                               \
-        {RUN_FAIL_FAST, 0, "fail-fast", NULL, "After the first failure start nothing more."},                \
+        {RUN_FAIL_FAST, 0, "fail-fast", "[=now]",                                                            \
+         "After the first failure start nothing more; with =now end what runs, too."},                       \
+        {RUN_MAX_FAILURES, 0, "max-failures", "N",                                                           \
+         "After N failures, or N% of all jobs, start nothing more."},                                        \
+        {RUN_RETRIES, 0, "retries", "N",                                                                     \
+         "Try a failed job up to N times again, unless the batch says how often."},                          \
+        {RUN_TIMEOUT, 0, "timeout", "TIME",                                                                  \
+         "End a job that runs longer than TIME (10m, 1h30m, 90), unless the batch says how long it may."},   \
+        {RUN_GRACE, 0, "grace", "TIME", "Kill what was told to end after TIME (default: 5s)."},              \
         {RUN_KEEP_EDITED, 0, "keep-edited", NULL, "Leave outputs alone that were changed since."},           \
         {RUN_QUIET, 'q', "quiet", NULL,                                                                      \
          "No progress and no summary. Results, warnings and failures are still told."},                      \

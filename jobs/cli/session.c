@@ -74,7 +74,12 @@ static int open_flow(session *s, deja_error *err)
                       .store = s->vault.store,
                       .dry_run = s->run->dry_run,
                       .keep_edited = s->run->keep_edited,
-                      .stop_at_failure = s->run->fail_fast,
+                      .failures_most = s->run->failures_most,
+                      .failures_percent = s->run->failures_percent,
+                      .end_at_failure = s->run->end_at_failure,
+                      .retries = {.times = s->run->retries},
+                      .timeout_ns = s->run->timeout_ns,
+                      .grace_ms = s->run->grace_ms,
                       .environment = (const char *const *)environ,
                       .run_id = record_id(s->report.record),
                       .signal_mask = &s->signals.old,
@@ -110,7 +115,7 @@ static int status_of(const session *s, const flow_totals *t, int ended_by)
     deja_error err;
     if (ended_by)
         return EXIT_SIGNAL + ended_by;
-    if (t->failed || outbox_trouble(s->box, &err))
+    if (t->failed > t->allowed || outbox_trouble(s->box, &err))
         return EXIT_FAILED;
     if (t->not_kept || vault_cannot_keep(&s->vault))
         return EXIT_NOT_KEPT;

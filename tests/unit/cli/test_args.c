@@ -10,13 +10,14 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FILE_OPTION = ARGS_FIRST, JOBS, QUIET, DRY_RUN };
+enum { FILE_OPTION = ARGS_FIRST, JOBS, QUIET, DRY_RUN, STOP };
 
 static const args_option options[] = {
     {FILE_OPTION, 'f', "file", "FILE", "Read FILE."},
     {JOBS, 'j', "jobs", "N", "Run so many."},
     {QUIET, 'q', "quiet", NULL, "Say less."},
     {DRY_RUN, 0, "dry-run", NULL, "Do nothing."},
+    {STOP, 0, "stop", "[=now]", "Stop."},
     {0},
 };
 
@@ -39,6 +40,7 @@ static const char *walk(const args_command *c, const char *const *words)
                            : id == JOBS      ? "j"
                            : id == QUIET     ? "q"
                            : id == DRY_RUN   ? "n"
+                           : id == STOP      ? "s"
                                              : "";
         if (id < 0)
             return snprintf(text, sizeof text, "%s", err.text) < 0 ? NULL : text;
@@ -53,6 +55,12 @@ static const char *walk(const args_command *c, const char *const *words)
 }
 
 #define WALK(c, ...) walk(c, (const char *const[]){__VA_ARGS__, NULL})
+
+static void test_args__an_argument_may_be_left_out(void **state)
+{
+    (void)state;
+    assert_string_equal(WALK(&mixed, "--stop", "now", "--stop=now", "--stop="), "s word=now s=now s=");
+}
 
 static void test_args__all_spellings(void **state)
 {
@@ -163,6 +171,7 @@ static void test_args__help_comes_from_the_table(void **state)
                                                 "  -j, --jobs N            Run so many.\n"
                                                 "  -q, --quiet             Say less.\n"
                                                 "      --dry-run           Do nothing.\n"
+                                                "      --stop[=now]        Stop.\n"
                                                 "  -h, --help              Show this help.\n"
                                                 "\n"
                                                 "Examples:\n"
@@ -175,6 +184,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_args__all_spellings),
+        cmocka_unit_test(test_args__an_argument_may_be_left_out),
         cmocka_unit_test(test_args__an_argument_may_look_like_an_option),
         cmocka_unit_test(test_args__words_may_stand_anywhere),
         cmocka_unit_test(test_args__the_first_word_may_end_the_options),

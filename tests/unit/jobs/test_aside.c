@@ -155,7 +155,7 @@ typedef struct run {
 
 static void note_event(void *context, const flow_event *event)
 {
-    static const char letters[] = "shfxkwRHn";
+    static const char letters[] = "shfxkwRHnr";
     run *r = context;
     size_t n = strlen(r->events);
     if (event->kind != FLOW_WAITING || r->held) /* else it depends on how busy the machine is */

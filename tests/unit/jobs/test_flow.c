@@ -17,8 +17,8 @@ typedef struct run {
     int signal_at_start; /* sent when the first job has started */
 } run;
 
-/* One letter for each kind: started hit finished failed skipped waiting would-Run would-Hit note. */
-static const char letters[] = "shfxkwRHn";
+/* One letter for each kind: started hit finished failed skipped waiting would-Run would-Hit note retrying. */
+static const char letters[] = "shfxkwRHnr";
 
 static void listen(void *context, const flow_event *event)
 {

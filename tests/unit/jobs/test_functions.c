@@ -22,7 +22,7 @@ typedef struct run {
     flow *flow;
 } run;
 
-static const char letters[] = "shfxkwRHn";
+static const char letters[] = "shfxkwRHnr";
 
 static void listen(void *context, const flow_event *event)
 {

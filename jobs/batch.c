@@ -12,8 +12,8 @@
 static const char *const top_words[] = {"version", "defaults", "jobs", NULL};
 
 /* What users would look for at the top of the file, though it belongs in a job or in defaults. */
-static const char *const inner_words[] = {"run", "shell", "matrix", "inputs", "outputs",
-                                          "env", "stdin", "needs",  NULL};
+static const char *const inner_words[] = {"run",     "shell", "matrix", "when",  "inputs",
+                                          "outputs", "env",   "stdin",  "needs", NULL};
 
 /* A file of a later deja is told from one with mistakes. */
 static int check_newer(batch_reader *r, const yaml_node *root)

@@ -18,8 +18,8 @@ typedef struct batch_text {
     mark at;
 } batch_text;
 
-/* Names of one matrix at most; they are searched one by one. */
-#define BATCH_MOST_AXES 100
+/* Names of one matrix at most. */
+#define BATCH_MOST_AXES MATRIX_DIMS
 
 typedef enum batch_run { BATCH_SHELL_TEXT, BATCH_ARGV, BATCH_CALL } batch_run;
 
@@ -87,11 +87,13 @@ typedef struct batch_job {
         *shell;     /* argv in front of the text, NULL-terminated: bash -euo pipefail -c. NULL for an argv */
     int is_direct;  /* BATCH_SHELL_TEXT: plain words may be executed without that shell */
     matrix *matrix; /* never NULL; without axes it has one instance */
-    struct batch_axis *axes; /* private: where the values of each axis of the matrix come from */
-    int matrix_reads;        /* some axis reads a glob or a file: its values are known after batch_expand */
-    int matrix_waits;        /* it reads, and the job needs jobs: to be expanded when these are done */
-    int expanded;            /* the matrix has all its values */
-    batch_text *inputs;      /* paths, patterns, folders (trailing slash), see glob.h */
+    struct batch_axis *axes;   /* private: where the values of each axis of the matrix come from */
+    mark matrix_at;            /* of the map of its names */
+    struct batch_rules *rules; /* private: what makes its matrix more than a product; NULL: nothing */
+    int matrix_reads;          /* some axis reads a glob or a file: its values are known after batch_expand */
+    int matrix_waits;          /* it reads, and the job needs jobs: to be expanded when these are done */
+    int expanded;              /* the matrix has all its values */
+    batch_text *inputs;        /* paths, patterns, folders (trailing slash), see glob.h */
     size_t input_count;
     batch_output *outputs; /* literal paths, never patterns */
     size_t output_count;

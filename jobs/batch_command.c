@@ -144,7 +144,7 @@ static int set_job(batch_reader *r, const batch_command *command, batch_job *job
     job->run = BATCH_ARGV;
     job->shell = NULL;
     if (!code)
-        code = batch_read_matrix(r, NULL, job);
+        code = batch_read_matrix(r, NULL, NULL, job);
     if (!code)
         code = set_words(r, command->argv, job);
     if (!code)

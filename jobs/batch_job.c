@@ -7,9 +7,9 @@
 #include <string.h>
 
 static const char *const job_words[] = {
-    "run",       "call",   "with",        "shell",   "matrix",  "inputs",        "outputs", "env",
-    "clean-env", "secret", "cwd",         "stdin",   "needs",   "version",       "scope",   "ok-status",
-    "cache",     "keep",   "keep-failed", "retries", "timeout", "allow-failure", NULL};
+    "run",       "call",      "with",   "shell",       "matrix",  "when",    "inputs",        "outputs",
+    "env",       "clean-env", "secret", "cwd",         "stdin",   "needs",   "version",       "scope",
+    "ok-status", "cache",     "keep",   "keep-failed", "retries", "timeout", "allow-failure", NULL};
 
 /* What belongs to one job alone (what it runs, reads, makes and needs) cannot be a default. */
 static const char *const default_words[] = {"shell",       "env",     "clean-env", "secret",        "cwd",
@@ -149,7 +149,7 @@ int batch_read_job(batch_reader *r, const yaml_node *n, batch_job *job)
     if (!code)
         code = read_words(r, n, job);
     if (!code)
-        code = batch_read_matrix(r, yaml_get(n, "matrix"), job);
+        code = batch_read_matrix(r, yaml_get(n, "matrix"), yaml_get(n, "when"), job);
     if (!code)
         code = call ? batch_read_call(r, n, job) : batch_read_run(r, run, job);
     return code;

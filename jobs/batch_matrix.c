@@ -1,296 +1,246 @@
 /*
- * The word matrix: lists and ranges have their values at once, globs and files when the batch is expanded.
+ * The word matrix: names with their values, names that advance together, and what is added and left out.
  */
-#include "batch_read.h"
-#include "glob.h"
-#include <deja/cleanup.h>
-#include <stdlib.h>
+#include "batch_matrix.h"
+#include <deja/text.h>
 #include <string.h>
 
-static const char *const axis_words[] = {"range", "linspace", "glob", "lines", "allow-empty", NULL};
+/* What a matrix says besides names. */
+static const char *const matrix_words[] = {"zip", "include", "exclude", NULL};
 
-/* Says what went wrong at `at`; running out of memory is no matter of the place. */
-static int fail_at(batch_reader *r, mark at, const deja_error *problem)
-{
-    if (problem->code == DEJA_ENOMEM)
-        return read_no_memory(r);
-    return source_fail(&r->b->source, at, r->err, "%s", problem->text);
-}
+/* A matrix that is being read. */
+typedef struct reader {
+    batch_reader *r;
+    batch_job *job;
+    matrix_axis *axes;
+    size_t count, room; /* of axes */
+    uint32_t groups;
+    batch_rules *rules;
+} reader;
 
-static int read_values(batch_reader *r, const yaml_node *n, matrix_axis *axis, batch_axis *from,
-                       const char *name)
+static int is_word(const char *name)
 {
-    if (n->count == 0)
-        return source_fail(&r->b->source, n->mark, r->err, "the list of '%s' is empty: there would be no job",
-                           name);
-    const char **values = read_alloc(r, n->count, sizeof *values);
-    uint8_t *plain = read_alloc(r, n->count, sizeof *plain);
-    if (!values || !plain)
-        return read_no_memory(r);
-    from->plain = plain;
-    for (size_t i = 0; i < n->count; i++) {
-        yaml_node value = *n->pairs[i].value;
-        plain[i] = (uint8_t)value.plain;
-        if (value.kind == YAML_SCALAR && value.len)
-            value.plain = 0; /* null and ~ are texts here, spelled as they are */
-        int code = read_literal(r, &value, "a text or number", &values[i]);
-        if (code)
-            return code;
-    }
-    deja_error problem;
-    return matrix_list(axis, name, values, n->count, &problem) ? fail_at(r, n->mark, &problem) : 0;
-}
-
-static int read_range(batch_reader *r, const yaml_node *n, matrix_axis *axis, const char *name)
-{
-    static const char what[] =
-        "the first and the last number and perhaps a step, as in [1, 8] or [0, 100, 10]";
-    int64_t v[3] = {0, 0, 1};
-    if (n->kind != YAML_LIST)
-        return read_expected(r, n, what);
-    if (n->count < 2 || n->count > 3)
-        return source_fail(&r->b->source, n->mark, r->err, "expected %s", what);
-    for (size_t i = 0; i < n->count; i++)
-        if (!yaml_int(n->pairs[i].value, &v[i]))
-            return read_expected(r, n->pairs[i].value, "a whole number");
-    deja_error problem;
-    return matrix_range(axis, name, v[0], v[1], v[2], &problem) ? fail_at(r, n->mark, &problem) : 0;
-}
-
-static int read_linspace(batch_reader *r, const yaml_node *n, matrix_axis *axis, const char *name)
-{
-    static const char what[] = "the first and the last number and how many there are, as in [1.5, 3.5, 41]";
-    double v[2];
-    int64_t count;
-    if (n->kind != YAML_LIST)
-        return read_expected(r, n, what);
-    if (n->count != 3)
-        return source_fail(&r->b->source, n->mark, r->err, "expected %s", what);
-    for (size_t i = 0; i < 2; i++)
-        if (!yaml_double(n->pairs[i].value, &v[i]))
-            return read_expected(r, n->pairs[i].value, "a number");
-    if (!yaml_int(n->pairs[2].value, &count) || count < 1)
-        return read_expected(r, n->pairs[2].value, "how many numbers there are, at least 1");
-    deja_error problem;
-    return matrix_linspace(axis, name, v[0], v[1], count, &problem) ? fail_at(r, n->mark, &problem) : 0;
-}
-
-/* Patterns, or the path of a file of lines. */
-static int read_files(batch_reader *r, const yaml_node *n, batch_axis *from)
-{
-    const char *what = from->from == AXIS_GLOB ? "a pattern" : "the path of a file";
-    int many = from->from == AXIS_GLOB && n->kind == YAML_LIST;
-    from->count = many ? n->count : 1;
-    if (many && n->count == 0)
-        return source_fail(&r->b->source, n->mark, r->err, "the list of patterns is empty");
-    from->texts = read_alloc(r, from->count, sizeof *from->texts);
-    from->marks = read_alloc(r, from->count, sizeof *from->marks);
-    if (!from->texts || !from->marks)
-        return read_no_memory(r);
-    for (size_t i = 0; i < from->count; i++) {
-        const yaml_node *item = many ? n->pairs[i].value : n;
-        int code = read_literal(r, item, what, &from->texts[i]);
-        if (!code && !*from->texts[i])
-            code = source_fail(&r->b->source, item->mark, r->err, "%s is empty", what);
-        if (code)
-            return code;
-        from->marks[i] = item->mark;
-    }
+    for (size_t i = 0; matrix_words[i]; i++)
+        if (strcmp(matrix_words[i], name) == 0)
+            return 1;
     return 0;
 }
 
-/* The one word of an axis' map that says where its values come from. */
-static int find_source(batch_reader *r, const yaml_node *map, const yaml_pair **ret)
+/* ---- room ---- */
+
+static size_t pairs_of(const yaml_node *n)
 {
-    *ret = NULL;
-    for (size_t i = 0; i < map->count; i++) {
-        const yaml_node *key = map->pairs[i].key;
-        if (strcmp(key->text, "allow-empty") == 0)
-            continue;
-        if (*ret)
-            return source_fail(&r->b->source, key->mark, r->err,
-                               "'%s' and '%s' together: expected one of them", (*ret)->key->text, key->text);
-        *ret = &map->pairs[i];
-    }
-    return *ret ? 0
-                : source_fail(&r->b->source, map->mark, r->err,
-                              "expected one of range, linspace, glob, lines");
+    size_t count = n && n->kind == YAML_MAP ? n->count : 0;
+    for (size_t i = 0; n && n->kind == YAML_LIST && i < n->count; i++)
+        count += n->pairs[i].value->kind == YAML_MAP ? n->pairs[i].value->count : 0;
+    return count;
 }
 
-static int read_axis_map(batch_reader *r, const yaml_node *n, matrix_axis *axis, batch_axis *from,
-                         const char *name)
+static int make_room(reader *k, const yaml_node *n)
 {
-    const yaml_pair *origin = NULL;
-    int code = read_check_words(r, n, "a matrix", axis_words);
-    if (!code)
-        code = find_source(r, n, &origin);
+    size_t most = pairs_of(n);
+    if (n)
+        most += pairs_of(yaml_get(n, "zip")) + pairs_of(yaml_get(n, "include"));
+    k->room = most < BATCH_MOST_AXES ? most : BATCH_MOST_AXES;
+    k->axes = read_alloc(k->r, k->room, sizeof *k->axes);
+    k->job->axes = read_alloc(k->r, k->room, sizeof *k->job->axes);
+    matrix *m = read_alloc(k->r, 1, sizeof *m);
+    if (!k->axes || !k->job->axes || !m)
+        return read_no_memory(k->r);
+    *m = (matrix){.axes = k->axes};
+    k->job->matrix = m;
+    return 0;
+}
+
+static int find_axis(const reader *k, const char *name, size_t *ret)
+{
+    for (*ret = 0; *ret < k->count; ++*ret)
+        if (strcmp(k->axes[*ret].name, name) == 0)
+            return 1;
+    return 0;
+}
+
+/* ---- names ---- */
+
+/* Room for one more name, which is `key`. */
+static int check_new(const reader *k, const yaml_node *key)
+{
+    size_t at;
+    if (k->count == BATCH_MOST_AXES)
+        return source_fail(&k->r->b->source, key->mark, k->r->err, "more than %d names in a matrix",
+                           BATCH_MOST_AXES);
+    if (is_word(key->text))
+        return source_fail(&k->r->b->source, key->mark, k->r->err,
+                           "'%s' cannot name a value of the matrix: it has a meaning there", key->text);
+    if (find_axis(k, key->text, &at))
+        return source_fail(&k->r->b->source, key->mark, k->r->err,
+                           "'%s' is already a name of the matrix, in line %u", key->text,
+                           k->job->axes[at].at.line);
+    return 0;
+}
+
+static int add_axis(reader *k, const yaml_pair *pair, uint32_t group)
+{
+    int code = check_new(k, pair->key);
     if (code)
         return code;
-    const yaml_node *allow = yaml_get(n, "allow-empty");
-    int is_range = strcmp(origin->key->text, "range") == 0,
-        is_linspace = strcmp(origin->key->text, "linspace") == 0;
-    if (allow && (is_range || is_linspace))
-        return source_fail(&r->b->source, allow->mark, r->err, "'allow-empty' goes with glob and lines only");
-    if (is_range)
-        return read_range(r, origin->value, axis, name);
-    if (is_linspace)
-        return read_linspace(r, origin->value, axis, name);
-    from->from = strcmp(origin->key->text, "glob") == 0 ? AXIS_GLOB : AXIS_LINES;
-    code = read_files(r, origin->value, from);
-    if (!code && allow)
-        code = read_flag(r, allow, &from->allow_empty);
-    deja_error problem;
-    if (!code && matrix_list(axis, name, NULL, 0, &problem))
-        code = fail_at(r, n->mark, &problem);
+    batch_axis *from = &k->job->axes[k->count];
+    code = batch_read_axis(k->r, pair, &k->axes[k->count], from);
+    if (code)
+        return code;
+    from->group = group;
+    k->job->matrix_reads |= from->from != AXIS_FIXED;
+    k->job->matrix->count = ++k->count;
+    return 0;
+}
+
+/* Names that advance together. */
+static int add_group(reader *k, const yaml_node *n)
+{
+    static const char what[] = "a map from names to values that advance together";
+    if (n->kind != YAML_MAP)
+        return read_expected(k->r, n, what);
+    if (n->count == 0)
+        return source_fail(&k->r->b->source, n->mark, k->r->err, "expected %s, found an empty one", what);
+    int code = 0;
+    for (size_t i = 0; i < n->count && !code; i++)
+        code = add_axis(k, &n->pairs[i], k->groups);
+    k->groups++;
+    k->rules->is_zipped |= n->count > 1;
     return code;
 }
 
-static int read_axis(batch_reader *r, const yaml_pair *pair, matrix_axis *axis, batch_axis *from)
+static int add_zip(reader *k, const yaml_node *n)
 {
-    from->at = pair->key->mark;
-    int code = read_name(r, pair->key, "a value of the matrix");
+    if (n->kind != YAML_LIST)
+        return add_group(k, n);
+    int code = 0;
+    for (size_t i = 0; i < n->count && !code; i++)
+        code = add_group(k, n->pairs[i].value);
+    return code;
+}
+
+/* ---- include ---- */
+
+/* A name that only rows of `include` have. Its values are theirs. */
+static int add_given(reader *k, const yaml_node *key, int is_own)
+{
+    deja_error problem;
+    int code = check_new(k, key);
+    if (!code)
+        code = read_name(k->r, key, "a value of the matrix");
     if (code)
         return code;
-    if (pair->value->kind == YAML_LIST)
-        return read_values(r, pair->value, axis, from, pair->key->text);
-    if (pair->value->kind == YAML_MAP)
-        return read_axis_map(r, pair->value, axis, from, pair->key->text);
-    return read_expected(r, pair->value, "a list of values or a map with range, linspace, glob or lines");
+    if (matrix_list(&k->axes[k->count], key->text, NULL, 0, &problem))
+        return batch_fail_at(k->r, key->mark, &problem);
+    k->job->axes[k->count] = (batch_axis){.at = key->mark, .group = is_own ? k->groups++ : MATRIX_ADDED};
+    k->job->matrix->count = ++k->count;
+    return 0;
 }
 
-static int check_count(batch_reader *r, const yaml_node *n, const batch_job *job)
+static int add_value(reader *k, const yaml_pair *pair, size_t axis, batch_entry *e)
 {
-    uint32_t count;
-    deja_error problem;
-    if (job->matrix_reads || !matrix_count(job->matrix, &count, &problem))
-        return 0;
-    return fail_at(r, n->mark, &problem);
+    batch_given *g = &e->given[e->given_count++];
+    *g = (batch_given){.axis = axis, .plain = pair->value->plain};
+    return batch_read_value(k->r, pair->value, &g->text);
 }
 
-int batch_read_matrix(batch_reader *r, const yaml_node *n, batch_job *job)
+/* Names of the matrix say which rows are meant, others get their value there. Without names of its own a
+ * matrix has those of the first entry. */
+static int read_entry(reader *k, const yaml_node *n, int first, batch_entry *e)
+{
+    int is_own = first && k->count == 0, code = 0;
+    if (n->kind != YAML_MAP)
+        return read_expected(k->r, n, "a map from names to values");
+    if (n->count == 0)
+        return source_fail(&k->r->b->source, n->mark, k->r->err, "expected names with their values");
+    e->where.at = n->mark;
+    e->where.clauses = read_alloc(k->r, n->count, sizeof *e->where.clauses);
+    e->given = read_alloc(k->r, n->count, sizeof *e->given);
+    if (!e->where.clauses || !e->given)
+        return read_no_memory(k->r);
+    for (size_t i = 0; i < n->count && !code; i++) {
+        const yaml_pair *pair = &n->pairs[i];
+        size_t axis;
+        int known = find_axis(k, pair->key->text, &axis);
+        if (!known)
+            code = add_given(k, pair->key, is_own);
+        if (!code && k->job->axes[axis].group == MATRIX_ADDED)
+            code = add_value(k, pair, axis, e);
+        else if (!code)
+            code = batch_read_clause(k->r, pair, axis, &e->where.clauses[e->where.count++]);
+    }
+    return code;
+}
+
+static int read_include(reader *k, const yaml_node *n)
+{
+    if (n->kind != YAML_LIST)
+        return read_expected(k->r, n, "a list of rows, each a map from names to values");
+    k->rules->entries = read_alloc(k->r, n->count, sizeof *k->rules->entries);
+    if (!k->rules->entries)
+        return read_no_memory(k->r);
+    int code = 0;
+    for (size_t i = 0; i < n->count && !code; i++)
+        code = read_entry(k, n->pairs[i].value, i == 0, &k->rules->entries[i]);
+    k->rules->entry_count = n->count;
+    return code;
+}
+
+/* ---- the whole ---- */
+
+static int read_names(reader *k, const yaml_node *n)
+{
+    int code = 0;
+    for (size_t i = 0; i < n->count && !code; i++) {
+        const yaml_pair *pair = &n->pairs[i];
+        if (strcmp(pair->key->text, "zip") == 0)
+            code = add_zip(k, pair->value);
+        else if (!is_word(pair->key->text))
+            code = add_axis(k, pair, k->groups++);
+    }
+    return code;
+}
+
+static int read_matrix(reader *k, const yaml_node *n)
+{
+    const yaml_node *exclude = yaml_get(n, "exclude"), *include = yaml_get(n, "include");
+    int code = read_names(k, n);
+    if (!code && exclude)
+        code = batch_read_conditions(k->r, exclude, k->job, "exclude", &k->rules->exclude,
+                                     &k->rules->exclude_count);
+    if (!code && include)
+        code = read_include(k, include);
+    if (!code && k->count == 0)
+        code = source_fail(&k->r->b->source, n->mark, k->r->err,
+                           "the matrix has no names: expected names and their values");
+    return code;
+}
+
+int batch_read_matrix(batch_reader *r, const yaml_node *n, const yaml_node *when, batch_job *job)
 {
     if (n && n->kind != YAML_MAP)
         return read_expected(r, n, "a map from names to values");
     if (n && n->count == 0)
         return source_fail(&r->b->source, n->mark, r->err,
                            "'matrix' is empty: expected names and their values");
-    size_t count = n ? n->count : 0;
-    if (count > BATCH_MOST_AXES)
-        return source_fail(&r->b->source, n->pairs[BATCH_MOST_AXES].key->mark, r->err,
-                           "more than %d names in a matrix", BATCH_MOST_AXES);
-    matrix_axis *axes = read_alloc(r, count, sizeof *axes);
-    job->axes = read_alloc(r, count, sizeof *job->axes);
-    matrix *m = read_alloc(r, 1, sizeof *m);
-    if (!axes || !job->axes || !m)
-        return read_no_memory(r);
-    *m = (matrix){.axes = axes, .count = count};
-    job->matrix = m;
-    for (size_t i = 0; i < count; i++) {
-        int code = read_axis(r, &n->pairs[i], &axes[i], &job->axes[i]);
-        if (code)
-            return code;
-        job->matrix_reads |= job->axes[i].from != AXIS_FIXED;
+    batch_rules rules = {0};
+    reader k = {.r = r, .job = job, .rules = &rules};
+    int code = make_room(&k, n);
+    job->matrix_at = n ? n->mark : job->at;
+    if (!code && n)
+        code = read_matrix(&k, n);
+    if (!code && when) {
+        rules.has_when = 1;
+        code = batch_read_conditions(r, when, job, "when", &rules.when, &rules.when_count);
     }
-    job->expanded = !job->matrix_reads;
-    return n ? check_count(r, n, job) : 0;
-}
-
-static int compare_texts(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* The paths of several patterns, each once, sorted by bytes. */
-static int glob_many(const batch *b, const batch_axis *from, const char *name, matrix_axis *ret,
-                     deja_error *err)
-{
-    glob_list found = {0};
-    deja_arena arena = {0};
-    const char **paths = NULL;
-    size_t count = 0, cap = 0;
-    int code = 0;
-    for (size_t i = 0; i < from->count && !code; i++) {
-        code = glob_find(b->folder_fd, from->texts[i], &found, err);
-        for (size_t k = 0; k < found.count && !code; k++) {
-            const char **grown = deja_grow(paths, count, &cap, sizeof *grown);
-            paths = grown ? grown : paths;
-            const char *path = grown ? deja_arena_dup(&arena, found.paths[k], strlen(found.paths[k])) : NULL;
-            if (path)
-                paths[count++] = path;
-            else
-                code = deja_fail(err, DEJA_ENOMEM, "out of memory");
-        }
-    }
-    if (count)
-        qsort(paths, count, sizeof *paths, compare_texts);
-    size_t kept = 0;
-    for (size_t i = 0; i < count; i++)
-        if (kept == 0 || strcmp(paths[kept - 1], paths[i]) != 0)
-            paths[kept++] = paths[i];
-    if (!code)
-        code = matrix_list(ret, name, paths, kept, err);
-    deja_free(paths);
-    deja_arena_done(&arena);
-    glob_list_done(&found);
-    return code;
-}
-
-static int read_source(const batch *b, const batch_axis *from, const char *name, matrix_axis *ret,
-                       deja_error *err)
-{
-    if (from->from == AXIS_LINES)
-        return matrix_lines(ret, name, b->folder_fd, from->texts[0], err);
-    if (from->count == 1)
-        return matrix_glob(ret, name, b->folder_fd, from->texts[0], err);
-    return glob_many(b, from, name, ret, err);
-}
-
-static int fail_empty(const batch *b, const batch_axis *from, deja_error *err)
-{
-    if (from->from == AXIS_LINES)
-        return source_fail(&b->source, from->marks[0], err,
-                           "'%s' has no lines: 'allow-empty: true' permits that", from->texts[0]);
-    return source_fail(&b->source, from->marks[0], err,
-                       "no file matches %s%s%s: 'allow-empty: true' permits that",
-                       from->count == 1 ? "'" : "any of these patterns",
-                       from->count == 1 ? from->texts[0] : "", from->count == 1 ? "'" : "");
-}
-
-static int expand_axis(const batch *b, const batch_axis *from, matrix_axis *axis, deja_error *err)
-{
-    deja_error problem;
-    matrix_axis values = {0};
-    int code = read_source(b, from, axis->name, &values, &problem);
-    if (code) {
-        source_fail(&b->source, from->marks[0], err, "%s", problem.text);
-        if (err)
-            err->code = code;
+    if (code)
         return code;
+    if (rules.is_zipped || rules.has_when || rules.exclude_count || rules.entry_count) {
+        job->rules = read_alloc(r, 1, sizeof *job->rules);
+        if (!job->rules)
+            return read_no_memory(r);
+        *job->rules = rules;
     }
-    if (values.count == 0 && !from->allow_empty) {
-        matrix_axis_done(&values);
-        return fail_empty(b, from, err);
-    }
-    matrix_axis_done(axis);
-    *axis = values;
-    return 0;
-}
-
-int batch_expand(batch *b, batch_job *job, deja_error *err)
-{
-    uint32_t count;
-    if (job->expanded)
-        return 0;
-    for (size_t i = 0; i < job->matrix->count; i++) {
-        int code = job->axes[i].from == AXIS_FIXED
-                       ? 0
-                       : expand_axis(b, &job->axes[i], (matrix_axis *)&job->matrix->axes[i], err);
-        if (code)
-            return code;
-    }
-    deja_error problem;
-    if (matrix_count(job->matrix, &count, &problem))
-        return source_fail(&b->source, job->axes[0].at, err, "%s", problem.text);
-    job->expanded = 1;
-    return 0;
+    return job->matrix_reads ? 0 : batch_shape(r->b, job, r->err);
 }

@@ -27,9 +27,9 @@ typedef struct batch_reader {
 typedef struct batch_axis {
     mark at; /* of its name */
     enum { AXIS_FIXED, AXIS_GLOB, AXIS_LINES } from;
-    const uint8_t *plain; /* FIXED, of a list: 1 for each value that is written without quotes; NULL */
-    const char **texts;   /* patterns, or one path */
-    mark *marks;          /* of each */
+    uint32_t group;     /* names of the same group advance together; MATRIX_ADDED: rows of `include` say it */
+    const char **texts; /* patterns, or one path */
+    mark *marks;        /* of each */
     size_t count;
     int allow_empty;
 } batch_axis;
@@ -87,8 +87,9 @@ int batch_read_shell(batch_reader *r, const yaml_node *n, batch_job *job);
 int batch_read_run(batch_reader *r, const yaml_node *n, batch_job *job);
 int batch_read_call(batch_reader *r, const yaml_node *n, batch_job *job); /* of a job: call and with */
 int batch_read_env(batch_reader *r, const yaml_node *env, const yaml_node *secret,
-                   batch_job *job);                                         /* both may be NULL */
-int batch_read_matrix(batch_reader *r, const yaml_node *n, batch_job *job); /* n may be NULL */
+                   batch_job *job); /* both may be NULL */
+int batch_read_matrix(batch_reader *r, const yaml_node *matrix, const yaml_node *when,
+                      batch_job *job); /* both may be NULL */
 int batch_read_inputs(batch_reader *r, const yaml_node *n, batch_job *job);
 int batch_read_outputs(batch_reader *r, const yaml_node *n, batch_job *job);
 int batch_read_path(batch_reader *r, const yaml_node *n, const char *what, const batch_text **ret);

@@ -117,16 +117,13 @@ void job_name(deja_buffer *b, const batch_job *def, uint32_t index)
     const matrix *m = def->matrix;
     if (m->count == 0 || !def->expanded)
         return;
-    uint32_t stride = 1;
-    for (size_t i = 1; i < m->count; i++)
-        stride *= m->axes[i].count;
+    uint32_t indices[BATCH_MOST_AXES];
+    matrix_indices(m, index, indices);
     for (size_t i = 0; i < m->count; i++) {
         deja_buffer_add_string(b, i == 0 ? "[" : ",");
         deja_buffer_add_string(b, m->axes[i].name);
         deja_buffer_add_char(b, '=');
-        matrix_value(&m->axes[i], index / stride % m->axes[i].count, b);
-        if (i + 1 < m->count)
-            stride /= m->axes[i + 1].count;
+        matrix_value(&m->axes[i], indices[i], b);
     }
     deja_buffer_add_char(b, ']');
 }

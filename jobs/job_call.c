@@ -9,15 +9,15 @@
 static int set_axis(job *j, size_t axis, deja_value *ret, deja_error *err)
 {
     const matrix_axis *a = &j->def->matrix->axes[axis];
-    const uint8_t *plain = j->def->axes[axis].plain;
     const char *text = j->values[axis];
     uint32_t indices[BATCH_MOST_AXES];
     matrix_indices(j->def->matrix, j->index, indices);
-    if (a->kind == MATRIX_RANGE)
+    matrix_kind kind = matrix_kind_of(a, indices[axis]);
+    if (kind == MATRIX_RANGE)
         *ret = deja_i64(matrix_whole(a, indices[axis]));
-    else if (a->kind == MATRIX_LINSPACE)
+    else if (kind == MATRIX_LINSPACE)
         *ret = deja_f64(matrix_real(a, indices[axis]));
-    else if (plain && plain[indices[axis]])
+    else if (matrix_is_plain(a, indices[axis]))
         return scalar_of(text, strlen(text), ret, err);
     else
         *ret = deja_string(text);

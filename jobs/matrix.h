@@ -1,87 +1,93 @@
 #ifndef MATRIX_H
 #define MATRIX_H
 /*
- * The axes of a job and their product. A value is computed from its index, a job from its number: ranges and
- * linspaces store nothing, the lines of a file are loaded once. The names vary in the order written, the last
- * one fastest. After they are made, axes are only read: any thread may.
+ * The instances of a job: rows of values, one of each axis. A row is computed from its number. Most matrices
+ * are the product of their axes, in the order written, the last one fastest; others have a shape that says
+ * what is different. After it is made a matrix is only read: any thread may.
  */
-#include <deja/buffer.h>
-#include <stdint.h>
+#include "matrix_axis.h"
+#include <deja/memory.h>
 
-#define MATRIX_LIMIT UINT32_MAX /* jobs of one matrix; a job's number is 32 bits */
-
-typedef enum matrix_kind {
-    MATRIX_LIST,     /* texts: a list of scalars, the paths of a glob, the lines of a file */
-    MATRIX_RANGE,    /* integers */
-    MATRIX_LINSPACE, /* reals */
-} matrix_kind;
-
-/* One axis. Zeroed memory is an empty list. */
-typedef struct matrix_axis {
-    char *name;
-    matrix_kind kind;
-    uint32_t count;      /* of values */
-    char *text;          /* LIST: the values, each followed by a NUL */
-    uint32_t *start;     /* LIST: where each value begins in `text` */
-    int64_t first, step; /* RANGE: value i = first + i * step */
-    double begin, end;   /* LINSPACE: value i = begin + i * (end - begin) / (count - 1) */
-} matrix_axis;
-
-/* Makers write an axis into the caller's memory. DEJA_ELIMIT for more than MATRIX_LIMIT values, DEJA_EINVAL
- * for nonsense. */
-int matrix_list(matrix_axis *ret, const char *name, const char *const *values, size_t count, deja_error *err);
-
-/* Both ends; `step` is positive (1 unless given) and counts downwards when first > last: [5, 1] is 5 4 3 2 1,
-   [0, 10, 4] is 0 4 8. A negative step is allowed where it leads from first to last. */
-int matrix_range(matrix_axis *ret, const char *name, int64_t first, int64_t last, int64_t step,
-                 deja_error *err);
-
-/* `count` >= 1 numbers from begin to end, both finite; the last one is exactly `end`, one number is `begin`.
- */
-int matrix_linspace(matrix_axis *ret, const char *name, double begin, double end, int64_t count,
-                    deja_error *err);
-
-/* The paths that match, sorted by bytes (perhaps none: the caller decides). */
-int matrix_glob(matrix_axis *ret, const char *name, int dirfd, const char *pattern, deja_error *err);
-
-/* The lines of a file without their newline, verbatim (a carriage return stays), empty ones skipped. A NUL in
- * it is DEJA_EINVAL. */
-int matrix_lines(matrix_axis *ret, const char *name, int dirfd, const char *path, deja_error *err);
-
-void matrix_axis_done(matrix_axis *a);
-
-/* Appends value `index` (< count). A number is the shortest text that reads back equal. */
-void matrix_value(const matrix_axis *a, uint32_t index, deja_buffer *b);
-
-/* The same as a number: of a RANGE, of a LINSPACE. */
-int64_t matrix_whole(const matrix_axis *a, uint32_t index);
-double matrix_real(const matrix_axis *a, uint32_t index);
-
-/* The text of a LIST value in place, NULL for other kinds. */
-const char *matrix_text(const matrix_axis *a, uint32_t index);
-
-/* Any value as text: in place, or, of a number, in `room`. */
-#define MATRIX_ROOM 32
-const char *matrix_spell(const matrix_axis *a, uint32_t index, char room[MATRIX_ROOM]);
-
-/* The index of the first value that is spelled `text`; numbers of ranges and linspaces also by value
- * ("2.50"). -1 when there is none. */
-int64_t matrix_find(const matrix_axis *a, const char *text);
-
-/* A product of axes; no axes make one job. The axes are borrowed. */
+/* A product of axes, or what `shape` makes of them; no axes make one job. */
 typedef struct matrix {
     const matrix_axis *axes;
-    size_t count; /* of axes */
+    size_t count;                     /* of axes */
+    const struct matrix_shape *shape; /* NULL: the product */
 } matrix;
 
 /* The number of jobs, 0 when an axis is empty. DEJA_ELIMIT above MATRIX_LIMIT. */
 int matrix_count(const matrix *m, uint32_t *ret, deja_error *err);
 
-/* The index on each axis of job `number`, and back. `indices` has m->count items. */
+/* The index on each axis of job `number`. `indices` has m->count items. */
 void matrix_indices(const matrix *m, uint32_t number, uint32_t *indices);
-uint32_t matrix_number(const matrix *m, const uint32_t *indices);
+
+/* 1 when every combination of values is there, once, and numbers go by strides. */
+int matrix_is_product(const matrix *m);
 
 /* The axis of that name, NULL when there is none. */
 const matrix_axis *matrix_axis_of(const matrix *m, const char *name);
+
+/* ---- shapes ---- */
+
+/* What is asked of one axis: `fits` has 1 for each of its values that will do; NULL: only value `only` does.
+ */
+typedef struct matrix_clause {
+    size_t axis;
+    const char *fits;
+    uint32_t only; /* UINT32_MAX: none */
+} matrix_clause;
+
+/* All clauses hold; none hold always. */
+typedef struct matrix_condition {
+    const matrix_clause *clauses;
+    size_t count;
+} matrix_condition;
+
+/* A row that is added, or values that are added to rows: of an axis of the group MATRIX_ADDED. */
+typedef struct matrix_entry {
+    matrix_condition where; /* rows that get its values; those of the product and of entries before it */
+    const uint32_t
+        *row; /* where there are none: a row of its own, an index of each axis; NULL: it lacks some */
+    const size_t *added;   /* axes that get a value, */
+    const uint32_t *value; /* and which */
+    size_t added_count;
+} matrix_entry;
+
+#define MATRIX_ADDED UINT32_MAX
+
+/* What is different from a product. Zeroed: nothing. */
+typedef struct matrix_design {
+    const uint32_t
+        *groups; /* of each axis: axes of the same group advance together; a group is where its first axis is;
+                    MATRIX_ADDED: entries say the values. NULL: each is one of its own */
+    const matrix_condition *exclude; /* rows of the product that are left out */
+    size_t exclude_count;
+    const matrix_entry *entries;
+    size_t entry_count;
+    const matrix_condition *when; /* with any: only rows that one of them holds for */
+    size_t when_count;
+    int has_when;
+} matrix_design;
+
+/* What is wrong with a design, for messages. */
+typedef struct matrix_fault {
+    enum {
+        MATRIX_UNEQUAL,  /* axis `one` and axis `other` of a group have different numbers of values */
+        MATRIX_NO_ROW,   /* entry `one` holds for no row, and is none itself */
+        MATRIX_NO_VALUE, /* no entry gives axis `one` a value in the row `indices` */
+        MATRIX_EMPTY,    /* nothing is left */
+        MATRIX_OTHER,    /* `err` says it */
+    } kind;
+    size_t one, other;
+    uint32_t *indices;
+} matrix_fault;
+
+/*
+ * Gives a matrix, whose axes have all their values, its shape, from `arena`. A row costs nothing where
+ * conditions do not ask about it; else 4 bytes. Takes the time of looking at the product of the axes that
+ * conditions ask about. Any failure fills `ret`.
+ */
+int matrix_shape_make(matrix *m, const matrix_design *d, deja_arena *arena, matrix_fault *ret,
+                      deja_error *err);
 
 #endif

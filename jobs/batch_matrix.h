@@ -1,0 +1,66 @@
+#ifndef BATCH_MATRIX_H
+#define BATCH_MATRIX_H
+/*
+ * Private to the files that read the word matrix: batch_axis.c, batch_matrix.c, batch_rules.c,
+ * batch_expand.c, batch_shape.c.
+ */
+#include "batch_read.h"
+#include "value_pattern.h"
+
+/* What is asked of one name: some pattern matches, or none of them (`not`). */
+typedef struct batch_clause {
+    size_t axis;
+    int negated;
+    const value_pattern *patterns;
+    const uint8_t *plain; /* of each pattern: written without quotes */
+    size_t count;
+    mark at;
+} batch_clause;
+
+typedef struct batch_condition {
+    batch_clause *clauses;
+    size_t count;
+    mark at;
+} batch_condition;
+
+/* A row of `include`: what it asks of names of the matrix, and values of names that it adds. */
+typedef struct batch_given {
+    size_t axis;
+    const char *text;
+    int plain;
+} batch_given;
+
+typedef struct batch_entry {
+    batch_condition where;
+    batch_given *given;
+    size_t given_count;
+} batch_entry;
+
+typedef struct batch_rules {
+    batch_condition *exclude, *when;
+    size_t exclude_count, when_count;
+    batch_entry *entries;
+    size_t entry_count;
+    int has_when, is_zipped;
+} batch_rules;
+
+/* Says what went wrong at `at`; running out of memory is no matter of the place. */
+int batch_fail_at(batch_reader *r, mark at, const deja_error *problem);
+
+/* A value of a matrix: any scalar. */
+int batch_read_value(batch_reader *r, const yaml_node *n, const char **ret);
+
+/* A name with where its values come from. */
+int batch_read_axis(batch_reader *r, const yaml_pair *pair, matrix_axis *axis, batch_axis *from);
+
+/* A list of conditions, or one. `word` is exclude or when. */
+int batch_read_conditions(batch_reader *r, const yaml_node *n, const batch_job *job, const char *word,
+                          batch_condition **ret, size_t *ret_count);
+
+/* What is asked of the name under `key`, of axis `axis`. */
+int batch_read_clause(batch_reader *r, const yaml_pair *pair, size_t axis, batch_clause *ret);
+
+/* The axes have all their values: the rules take effect, and the number of jobs is known. */
+int batch_shape(batch *b, batch_job *job, deja_error *err);
+
+#endif

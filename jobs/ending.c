@@ -72,9 +72,28 @@ void ending_blocked(active *a, const plan_ready *ready)
     end(a, &f->totals.ran, &event);
 }
 
+/* The first job that it needs of which it is not known what it left; NULL: that is not why it has no key. */
+static const batch_job *unknown_need(const active *a)
+{
+    const batch_job *def = a->job.def;
+    deja_hash left;
+    for (size_t i = 0; i < def->need_count && !a->keyed && a->flow->options.cache && def->cache; i++) {
+        const batch_job *needed = &a->flow->batch->jobs[def->needs[i].job];
+        if (!def->needs[i].order_only && !plan_left(a->flow->plan, needed, &left))
+            return needed;
+    }
+    return NULL;
+}
+
 void ending_would_run(active *a)
 {
     flow_event event = active_event(a, FLOW_WOULD_RUN);
+    const batch_job *needed = unknown_need(a);
+    DEJA_AUTO_BUFFER deja_buffer reason = {0};
+    if (needed) {
+        deja_buffer_addf(&reason, "depends on '%s'", needed->name);
+        event.reason = deja_buffer_string(&reason);
+    }
     settle(a, PLAN_UNKNOWN, NULL);
     end(a, &a->flow->totals.ran, &event);
 }

@@ -52,7 +52,7 @@ uint64_t history_job(const history *h, const batch_job *def)
 static uint64_t hash_name(const batch *b)
 {
     const char *path = b->source.path;
-    if (!path || !strcmp(path, "-"))
+    if (!path || !strcmp(path, "<stdin>"))
         return deja_hash64(b->folder, strlen(b->folder));
     const char *slash = strrchr(path, '/');
     const char *name = slash ? slash + 1 : path;

@@ -199,7 +199,7 @@ void events_note(events *e, const char *text)
     flush(e, 0);
 }
 
-void events_summary(events *e, const flow_totals *t, int64_t elapsed_ns, int exit_status)
+void events_summary(events *e, const flow_totals *t, int64_t elapsed_ns, int64_t estimate_ns, int exit_status)
 {
     deja_buffer *b = &e->line;
     deja_buffer_clear(b);
@@ -216,6 +216,8 @@ void events_summary(events *e, const flow_totals *t, int64_t elapsed_ns, int exi
     json_int(b, "not_kept", (int64_t)t->not_kept);
     json_seconds(b, "wall_s", elapsed_ns);
     json_seconds(b, "saved_s", t->saved_ns);
+    if (estimate_ns >= 0)
+        json_seconds(b, "estimate_s", estimate_ns);
     json_int(b, "exit_status", exit_status);
     deja_buffer_add_string(b, "}\n");
     flush(e, 0);

@@ -16,7 +16,9 @@ void events_job(events *e, const flow_event *event);
 /* A line of text for the user. */
 void events_note(events *e, const char *text);
 
-void events_summary(events *e, const flow_totals *t, int64_t elapsed_ns, int exit_status);
+/* `estimate_ns` is how long what would run would take, negative: not known. */
+void events_summary(events *e, const flow_totals *t, int64_t elapsed_ns, int64_t estimate_ns,
+                    int exit_status);
 
 void events_done(events *e);
 

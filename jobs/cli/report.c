@@ -122,6 +122,12 @@ static void say_retrying(report *r, const flow_event *e)
     say_about(r, e, "", deja_buffer_string(&text));
 }
 
+static void print_text(report *r, const flow_event *e, const deja_buffer *text)
+{
+    flow_bytes bytes = {.data = text->data, .len = text->len, .fd = -1};
+    printer_add(r->printer, e->def->number, e->index, text->failed ? NULL : &bytes, NULL);
+}
+
 /* A line of a dry run, which is its result: it goes to standard output in batch order. */
 static void print_would(report *r, const flow_event *e)
 {
@@ -134,14 +140,18 @@ static void print_would(report *r, const flow_event *e)
         deja_buffer_add_char(&b, ')');
     }
     deja_buffer_add_char(&b, '\n');
-    flow_bytes bytes = {.data = b.data, .len = b.len, .fd = -1};
-    printer_add(r->printer, e->def->number, e->index, b.failed ? NULL : &bytes, NULL);
+    print_text(r, e, &b);
 }
 
 static void print(report *r, const flow_event *e)
 {
     if (!r->printer || !e->def)
         return;
+    if (r->options.forecast && r->options.forecast->form != FORECAST_LINE) {
+        if (e->kind != FLOW_NOTE)
+            print_text(r, e, &r->options.forecast->text);
+        return;
+    }
     switch (e->kind) {
     case FLOW_HIT:
     case FLOW_FINISHED:
@@ -189,10 +199,20 @@ static void take_down(report *r, const flow_event *e)
     record_event(r->record, e);
 }
 
-void report_listen(void *context, const flow_event *e)
+static int ends_dry(const flow_event *e)
+{
+    return e->kind == FLOW_WOULD_RUN || e->kind == FLOW_WOULD_HIT || e->kind == FLOW_FAILED ||
+           e->kind == FLOW_SKIPPED;
+}
+
+void report_listen(void *context, const flow_event *event)
 {
     report *r = context;
+    flow_event told = *event;
+    const flow_event *e = &told;
     take_down(r, e);
+    if (r->options.forecast && ends_dry(e))
+        told.reason = forecast_take(r->options.forecast, event);
     if (r->options.json)
         events_job(&r->events, e);
     if (r->options.verbose)
@@ -306,14 +326,18 @@ void report_ending(void *context)
 
 static void end_with_summary(report *r, const flow_totals *t, int exit_status)
 {
-    int64_t elapsed = deja_monotonic_ns(NULL) - r->start_ns;
+    int64_t elapsed = deja_monotonic_ns(NULL) - r->start_ns, estimate = -1;
     DEJA_AUTO_BUFFER deja_buffer b = {0};
+    if (r->options.forecast)
+        forecast_time(r->options.forecast, r->options.slots, &estimate);
     if (r->options.json)
-        events_summary(&r->events, t, elapsed, exit_status);
+        events_summary(&r->events, t, elapsed, estimate, exit_status);
     if (r->options.quiet)
         return;
     deja_buffer_add_string(&b, "deja: ");
     progress_summary(&b, t, elapsed, r->options.dry_run);
+    if (r->options.forecast)
+        forecast_summary(r->options.forecast, r->options.slots, &b);
     deja_buffer_add_char(&b, '\n');
     queue_line(r, &b);
 }

@@ -6,6 +6,7 @@
  */
 #include "events.h"
 #include "failures.h"
+#include "forecast.h"
 #include "printer.h"
 #include "progress.h"
 #include "record.h"
@@ -16,7 +17,8 @@ typedef struct report_options {
     int keep_hits;   /* hits go into the record */
     int only_output; /* `deja exec`: one job, whose failure is told by its own output and status */
     unsigned slots;
-    const char *runs; /* folder of run records, NULL: none */
+    const char *runs;   /* folder of run records, NULL: none */
+    forecast *forecast; /* of a dry run; else NULL */
 } report_options;
 
 typedef struct report {

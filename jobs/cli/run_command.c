@@ -1,11 +1,6 @@
 /* `deja run`: options, what they open, and the exit status. */
 #include "cli.h"
-#include "say.h"
-#include "selection.h"
 #include "session.h"
-#include "words.h"
-#include <deja/cleanup.h>
-#include <string.h>
 
 enum {
     OPTION_FILE = RUN_OWN,
@@ -55,15 +50,8 @@ const args_command run_args = {
 };
 
 typedef struct run {
-    const char *file, *folder;
-    words jobs;
+    request request;
     run_options options;
-    /* opened */
-    batch *batch;
-    selection *chosen;
-    plan *plan;
-    deja_buffer runs; /* folder of run records, empty: none */
-    deja_trace *trace;
     session session;
 } run;
 
@@ -71,13 +59,13 @@ static int take_option(run *r, const args *a, int id, deja_error *err)
 {
     switch (id) {
     case OPTION_FILE:
-        r->file = a->value;
+        r->request.file = a->value;
         return 0;
     case OPTION_FOLDER:
-        r->folder = a->value;
+        r->request.folder = a->value;
         return cli_enter(a->value, err);
     case ARGS_WORD:
-        return words_add(&r->jobs, a->value, err);
+        return words_add(&r->request.jobs, a->value, err);
     default:
         return run_options_take(&r->options, a, id, err);
     }
@@ -103,58 +91,10 @@ static int parse(run *r, char *const *argv, int *ret_status)
     return 1;
 }
 
-static int load(run *r, deja_error *err)
-{
-    int code = batch_load(&r->batch, r->file ? r->file : "deja.yaml", err);
-    if (code)
-        return code;
-    for (size_t i = 0; i < r->batch->warning_count; i++) {
-        deja_error warning;
-        deja_fail(&warning, DEJA_ESYNTAX, "%s", r->batch->warnings[i]);
-        say_error(&warning);
-    }
-    code = selection_open(&r->chosen, r->batch, r->jobs.list, r->jobs.count, err);
-    return code ? code : plan_open(&r->plan, r->batch, r->chosen, err);
-}
-
-/* Relative where that is what a user sees: the batch lies in the folder that deja was called in. */
-static int choose_runs(run *r, deja_error *err)
-{
-    int is_stdin = r->file && !strcmp(r->file, "-");
-    int is_here = !r->folder && (!r->file || !strchr(r->file, '/'));
-    if (is_stdin)
-        return deja_place_runs(&r->runs, NULL, err);
-    if (is_here) {
-        deja_buffer_add_string(&r->runs, ".deja/runs");
-        return r->runs.failed ? deja_fail(err, DEJA_ENOMEM, "out of memory") : 0;
-    }
-    return deja_place_runs(&r->runs, r->batch->folder, err);
-}
-
 static int open_session(run *r, char *const *argv, deja_error *err)
 {
-    if (choose_runs(r, NULL))
-        deja_buffer_clear(&r->runs);
-    session_options o = {.command = "run",
-                         .file = r->file ? r->file : "deja.yaml",
-                         .runs = r->runs.len ? r->runs.data : NULL,
-                         .beside = r->batch->folder,
-                         .batch = r->batch,
-                         .plan = r->plan,
-                         .argv = argv,
-                         .trace = r->trace};
+    const session_options o = session_for(&r->request, "run", argv);
     return session_open(&r->session, &o, &r->options, err);
-}
-
-static void close_all(run *r)
-{
-    session_close(&r->session);
-    plan_close(r->plan);
-    selection_close(r->chosen);
-    batch_free(r->batch);
-    deja_trace_close(r->trace);
-    deja_buffer_done(&r->runs);
-    words_done(&r->jobs);
 }
 
 int run_command(char *const *argv)
@@ -162,14 +102,13 @@ int run_command(char *const *argv)
     run r = {0};
     deja_error err;
     int status;
-    const char *trace = deja_place_env("DEJA_TRACE");
     if (!parse(&r, argv, &status))
         ;
-    else if ((trace && deja_trace_open(&r.trace, trace, &err)) || load(&r, &err) ||
-             open_session(&r, argv, &err))
+    else if (request_open(&r.request, &err) || open_session(&r, argv, &err))
         status = session_fail(&r.session, &err);
     else
         status = session_go(&r.session);
-    close_all(&r);
+    session_close(&r.session);
+    request_close(&r.request);
     return status;
 }

@@ -42,6 +42,26 @@ static int has_instance(void *context, uint32_t def, uint32_t index)
     return plan_has(s->options.plan, def, index);
 }
 
+/* Why no result is asked for; NULL: they are. */
+static const char *never_looks(const session *s)
+{
+    if (s->vault.unusable)
+        return "the cache cannot be used";
+    if (s->vault.mode == DEJA_PLACE_OFF)
+        return "DEJA_MODE=off";
+    return s->vault.lookup ? NULL : s->run->force ? "--force" : "DEJA_MODE=refresh";
+}
+
+static void begin_forecast(session *s)
+{
+    s->forecast = (forecast){.form = s->options.form,
+                             .asked = s->options.asked,
+                             .why = {.history = s->history,
+                                     .always = never_looks(s),
+                                     .absent = s->vault.cache ? NULL : "the cache is not there any more",
+                                     .nearest = s->options.form != FORECAST_LINE}};
+}
+
 static int open_report(session *s, deja_error *err)
 {
     const run_options *run = s->run;
@@ -59,7 +79,9 @@ static int open_report(session *s, deja_error *err)
                         .show_progress = !run->quiet && !run->no_progress,
                         .keep_hits = 1,
                         .slots = s->slots,
-                        .runs = s->options.runs};
+                        .runs = s->options.runs,
+                        .forecast = run->dry_run ? &s->forecast : NULL};
+    begin_forecast(s);
     report_begin(&s->report, &o, s->box, p, deja_take(s->record));
     return 0;
 }
@@ -89,6 +111,18 @@ static int open_flow(session *s, deja_error *err)
                       .listen = report_listen,
                       .context = &s->report};
     return flow_open(&s->report.flow, s->options.batch, s->options.plan, &o, err);
+}
+
+session_options session_for(const request *r, const char *name, char *const *argv)
+{
+    return (session_options){.command = name,
+                             .file = request_file(r),
+                             .runs = r->runs.len ? r->runs.data : NULL,
+                             .beside = r->batch->folder,
+                             .batch = r->batch,
+                             .plan = r->plan,
+                             .argv = argv,
+                             .trace = r->trace};
 }
 
 int session_open(session *s, const session_options *options, const run_options *run, deja_error *err)
@@ -157,6 +191,7 @@ void session_close(session *s)
     flow_close(s->report.flow);
     report_done(&s->report);
     record_close(s->record);
+    forecast_done(&s->forecast);
     history_close(s->history);
     outbox_close(s->box);
     vault_close(&s->vault);

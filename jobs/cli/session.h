@@ -8,6 +8,7 @@
 #include "history.h"
 #include "loop.h"
 #include "report.h"
+#include "request.h"
 #include "run_options.h"
 #include "vault.h"
 
@@ -20,7 +21,9 @@ typedef struct session_options {
     batch *batch;
     plan *plan;
     char *const *argv;
-    deja_trace *trace; /* NULL: none */
+    deja_trace *trace;      /* NULL: none */
+    forecast_form form;     /* of what a dry run says */
+    const selection *asked; /* the instances that it tells of; NULL: all */
 } session_options;
 
 typedef struct session {
@@ -30,12 +33,16 @@ typedef struct session {
     struct rlimit job_descriptors;
     int raised; /* the limit of descriptors was; jobs get job_descriptors */
     vault vault;
-    history *history; /* of the batch's jobs */
-    record *record;   /* the report's once that has begun */
+    history *history;  /* of the batch's jobs */
+    forecast forecast; /* of a dry run */
+    record *record;    /* the report's once that has begun */
     outbox *box;
     signals signals;
     report report;
 } session;
+
+/* Options for what a command line asks about, an opened request. */
+session_options session_for(const request *r, const char *name, char *const *argv);
 
 /* Safe to close after a failure, which session_fail tells. */
 int session_open(session *s, const session_options *options, const run_options *run, deja_error *err);

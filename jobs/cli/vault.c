@@ -45,11 +45,11 @@ static int open_output_claims(vault *v, const vault_options *o, deja_error *err)
 
 int vault_open(vault *v, const vault_options *options, deja_error *err)
 {
-    deja_place_mode mode;
     *v = (vault){0};
-    int code = deja_place_mode_of(deja_place_env("DEJA_MODE"), &mode, err);
+    int code = deja_place_mode_of(deja_place_env("DEJA_MODE"), &v->mode, err);
     if (code)
         return code;
+    const deja_place_mode mode = v->mode;
     v->lookup = mode != DEJA_PLACE_REFRESH && !options->force;
     v->store = mode != DEJA_PLACE_READONLY && mode != DEJA_PLACE_OFF && !options->dry_run;
     if (mode != DEJA_PLACE_OFF && open_cache(v, options, &v->trouble)) {

@@ -21,6 +21,7 @@ typedef struct vault {
     deja_cache *cache;   /* NULL: none */
     deja_claims *claims; /* of keys; NULL where nothing is kept */
     deja_claims *output_claims;
+    deja_place_mode mode;
     int lookup, store;
     int unusable; /* there should be a cache, and it could not be opened: `trouble` */
     deja_error trouble;

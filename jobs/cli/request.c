@@ -1,0 +1,66 @@
+/* What the command line asks about, see request.h. */
+#include "request.h"
+#include "say.h"
+#include <deja/place.h>
+#include <string.h>
+
+const char *request_file(const request *r)
+{
+    return r->file ? r->file : "deja.yaml";
+}
+
+/* Relative where that is what a user sees: the batch lies in the folder that deja was called in. */
+static int choose_runs(request *r, deja_error *err)
+{
+    int is_stdin = r->file && !strcmp(r->file, "-");
+    int is_here = !r->folder && (!r->file || !strchr(r->file, '/'));
+    if (is_stdin)
+        return deja_place_runs(&r->runs, NULL, err);
+    if (is_here) {
+        deja_buffer_add_string(&r->runs, ".deja/runs");
+        return r->runs.failed ? deja_fail(err, DEJA_ENOMEM, "out of memory") : 0;
+    }
+    return deja_place_runs(&r->runs, r->batch->folder, err);
+}
+
+static void say_warnings(const batch *b)
+{
+    for (size_t i = 0; i < b->warning_count; i++) {
+        deja_error warning;
+        deja_fail(&warning, DEJA_ESYNTAX, "%s", b->warnings[i]);
+        say_error(&warning);
+    }
+}
+
+int request_load(request *r, deja_error *err)
+{
+    int code = batch_load(&r->batch, request_file(r), err);
+    if (code)
+        return code;
+    say_warnings(r->batch);
+    if (choose_runs(r, NULL))
+        deja_buffer_clear(&r->runs);
+    return 0;
+}
+
+int request_open(request *r, deja_error *err)
+{
+    const char *trace = deja_place_env("DEJA_TRACE");
+    int code = trace ? deja_trace_open(&r->trace, trace, err) : 0;
+    if (!code)
+        code = request_load(r, err);
+    if (!code)
+        code = selection_open(&r->chosen, r->batch, r->jobs.list, r->jobs.count, err);
+    return code ? code : plan_open(&r->plan, r->batch, r->chosen, err);
+}
+
+void request_close(request *r)
+{
+    plan_close(r->plan);
+    selection_close(r->chosen);
+    batch_free(r->batch);
+    deja_trace_close(r->trace);
+    deja_buffer_done(&r->runs);
+    words_done(&r->jobs);
+    *r = (request){0};
+}

@@ -88,6 +88,14 @@ void boards_wake(boards *b, uint32_t count)
     }
 }
 
+/* One that does look finds its mark gone and looks on. */
+void boards_rouse(boards *b)
+{
+    for (uint32_t i = 0; i < (b->workers + 63) / 64; i++)
+        atomic_store(&b->control->looking[i], 0);
+    boards_wake(b, b->workers);
+}
+
 static int is_live(const boards *b, uint64_t entry)
 {
     uint64_t word = atomic_load(&b->slots[(uint32_t)entry % slot_count].word);

@@ -121,6 +121,10 @@ void boards_wake(boards *b, uint32_t count);
 /* The program: no deadline of a turn passes from `held` 1 to 0. */
 void boards_hold(boards *b, int held);
 
+/* A task waits and nobody takes it: those that are asleep are woken, and who is said to be looking is not
+ * relied upon. */
+void boards_rouse(boards *b);
+
 /* A worker: takes the next task. 1 and its note, or 0. */
 int boards_take(boards *b, board *own, uint32_t birth, uint64_t *ret_note);
 int boards_have_work(const boards *b);

@@ -18,10 +18,8 @@
 #include <unistd.h>
 
 enum {
-    spin_ns = 20 * 1000,         /* of a worker: a task that comes within it saves a futex pair */
-    look_ms = 100,               /* between looks whether the zygote lives, while tasks are under way */
-    close_ms = 5000,             /* beyond the grace */
-    kill_again_ns = 1000 * 1000, /* between looks whether a canceled task has begun */
+    spin_ns = 20 * 1000, /* of a worker: a task that comes within it saves a futex pair */
+    close_ms = 5000,     /* beyond the grace */
 };
 
 /* ---- arguments ---- */
@@ -84,9 +82,7 @@ uint32_t process_slot(process *p)
 static void start_workers(process *p)
 {
     control *c = p->shop.boards.control;
-    if (!p->watched)
-        pool_due(p->pool, deja_monotonic_ns(NULL) + look_ms * DEJA_MS_NS);
-    p->watched = 1;
+    process_watch(p);
     if (atomic_load_explicit(&c->wanted, memory_order_relaxed))
         return;
     atomic_store(&c->wanted, p->shop.boards.workers);
@@ -357,7 +353,7 @@ static void kill_later(process *p, uint32_t i)
     side *d = &p->side[i];
     p->kills += !d->kill;
     d->kill = 1;
-    pool_due(p->pool, deja_monotonic_ns(NULL) + kill_again_ns);
+    pool_due(p->pool, deja_monotonic_ns(NULL) + process_kill_again_ns);
 }
 
 static void kill_wished(process *p)
@@ -374,7 +370,7 @@ static void kill_wished(process *p)
         }
     }
     if (p->kills)
-        pool_due(p->pool, deja_monotonic_ns(NULL) + kill_again_ns);
+        pool_due(p->pool, deja_monotonic_ns(NULL) + process_kill_again_ns);
 }
 
 /* What a dead worker told was told before its death was noted, so the deaths are counted first. */
@@ -494,21 +490,6 @@ static int cancel(backend *b, task *t, int kill)
     return 0;
 }
 
-/* The zygote rings no bell when it is killed. */
-static int64_t look(backend *b, int64_t now_ns)
-{
-    process *p = (process *)b;
-    if (!p->lost && p->zygote && zygote_ended(&p->shop, 0)) {
-        p->lost = 1;
-        process_collect(b);
-        process_fail_all(p);
-        pool_warn(p->pool, "the process that workers are made from was ended: functions cannot run any more");
-    }
-    int idle = p->free_count == slot_count && !p->runs;
-    p->watched = !idle && !p->lost;
-    return !p->watched ? INT64_MAX : now_ns + (p->kills ? kill_again_ns : look_ms * DEJA_MS_NS);
-}
-
 static void hold(backend *b, int held)
 {
     boards_hold(&((process *)b)->shop.boards, held);
@@ -516,6 +497,7 @@ static void hold(backend *b, int held)
 
 static void free_all(process *p)
 {
+    close_fd(&p->zygote_fd);
     close_fd(&p->shop.zygote_program);
     close_fd(&p->shop.zygote_end);
     close_fd(&p->shop.program);
@@ -543,8 +525,10 @@ static void close_backend(backend *b)
 {
     process *p = (process *)b;
     int64_t grace_ms = p->shop.options.grace_ms ? p->shop.options.grace_ms : 1000;
-    if (p->zygote && getpid() == p->shop.program_pid && zygote_say(&p->shop, zygote_quit) == 0)
+    if (p->zygote && getpid() == p->shop.program_pid && zygote_say(&p->shop, zygote_quit) == 0) {
+        process_continue_zygote(p);
         zygote_ended(&p->shop, (int)grace_ms + close_ms);
+    }
     free_all(p);
 }
 
@@ -623,6 +607,8 @@ static int open_parts(process *p, deja_error *err)
     p->image_heap.is_fixed = is_fixed;
     p->image_heap.context = s->heap;
     rc = zygote_start(s, &p->zygote, err);
+    if (rc == 0)
+        p->zygote_fd = deja_file_above_standard((int)syscall(SYS_pidfd_open, p->zygote, 0));
     for (uint32_t w = 0; w < s->boards.workers; w++)
         close_fd(&s->worker_ends[w]);
     close_fd(&s->program);
@@ -641,7 +627,7 @@ backend *process_open(deja_pool *pool, const deja_pool_options *options, uint32_
                         .define = define,
                         .collect = process_collect,
                         .resume = process_map_resume,
-                        .look = look,
+                        .look = process_look,
                         .cancel = cancel,
                         .free_task = free_task,
                         .map_begin = process_map_begin,
@@ -649,6 +635,7 @@ backend *process_open(deja_pool *pool, const deja_pool_options *options, uint32_
                         .hold = hold,
                         .close = close_backend};
     p->pool = pool;
+    p->zygote_fd = -1;
     p->shop = (shop){.options = *options,
                      .bell = bell,
                      .spin_ns = deja_cpu_count() > 1 ? spin_ns : 0,

@@ -40,9 +40,14 @@ typedef struct process {
     map_run *runs;      /* under way */
     int held;           /* one of them waits for max_running */
     pid_t zygote;
-    int lost;    /* the zygote has ended */
-    int watched; /* a look at it is due */
+    int zygote_fd;      /* pidfd; -1: none */
+    int lost;           /* the zygote has ended */
+    int watched;        /* a look at it is due */
+    uint64_t last_head; /* of the ring, at the last look */
 } process;
+
+/* Between looks whether a canceled task has begun. */
+enum { process_kill_again_ns = 1000 * 1000 };
 
 /* ---- process.c ---- */
 
@@ -69,6 +74,15 @@ heap *process_heap(backend *b);
 
 /* Living processes, the zygote first. Returns how many; writes at most `most`. */
 size_t process_pids(backend *b, int64_t *ret, size_t most);
+
+/* ---- process_look.c ---- */
+
+/* Something is under way: looks come from now on, until nothing is. */
+void process_watch(process *p);
+int64_t process_look(backend *b, int64_t now_ns);
+
+/* If somebody stopped it. */
+void process_continue_zygote(const process *p);
 
 /* ---- process_death.c ---- */
 

@@ -40,6 +40,8 @@ static stage set(uint32_t retries)
 {
     stage s = {.pool = processes_open(OPTIONS(.workers = 1))};
     s.process = (process *)s.pool->backend[DEJA_PROCESS];
+    close(s.process->zygote_fd); /* it is to stay stopped */
+    s.process->zygote_fd = -1;
     assert_int_equal(deja_pool_pids(s.pool, &s.zygote, 1), 1);
     stopped = s.zygote;
     assert_int_equal(kill((pid_t)s.zygote, SIGSTOP), 0);

@@ -9,6 +9,8 @@
 #include "inside.h"
 #include "local.h"
 #include "local_map.h"
+#include "pool_state.h"
+#include "stall.h"
 
 #include <deja/clock.h>
 #include <deja/file.h>
@@ -26,7 +28,6 @@ enum {
     events_at_once = 256,
     begun_at_once = 64, /* coroutines between two looks at timers and descriptors */
     map_lanes = 4096,   /* items of a map at once, where its function says nothing */
-    blocked_ms = 100,   /* one that runs longer without waiting is named */
     idle_trim_ms = 100, /* without coroutines for so long: stacks are given back */
 };
 
@@ -53,6 +54,8 @@ typedef struct async {
     _Atomic(kill_wish *) kills; /* the same */
     _Atomic int sleeping;
     int event_fd;
+    stall stall;
+    int is_watched; /* the owner's: a look is due */
     /* the loop's own: */
     coroutine_set set;
     timer_heap timers;
@@ -152,26 +155,12 @@ static void ring(async *a)
     a->ended = 0;
 }
 
-/* Once for a function; the flag is the loop's alone. */
-static void warn_of_block(async *a, const coroutine *c, int64_t ns)
-{
-    deja_pool_function *f = c->task->function;
-    if (f->is_named)
-        return;
-    f->is_named = 1;
-    pool_warn(a->pool,
-              "'%s' ran for %lld ms without waiting: meanwhile no other coroutine ran; the thread backend "
-              "suits it better",
-              f->options.name, (long long)(ns / DEJA_MS_NS));
-}
-
 static void resume(async *a, coroutine *c)
 {
-    int64_t start = a->now_ns;
+    stall_begin(&a->stall, c->task, a->now_ns);
     int over = coroutine_resume(c);
     a->now_ns = deja_monotonic_ns(NULL);
-    if (a->now_ns - start > blocked_ms * DEJA_MS_NS)
-        warn_of_block(a, c, a->now_ns - start);
+    stall_end(&a->stall, a->now_ns);
     if (over)
         end(a, c);
 }
@@ -402,6 +391,29 @@ static int start_loop(async *a, deja_error *err)
     return rc ? deja_fail_errno(err, "start a thread") : 0;
 }
 
+static int has_tasks(const deja_pool *p)
+{
+    const deja_pool_function *f = p->functions;
+    while (f && !(f->options.backend == DEJA_ASYNC && f->running))
+        f = f->next;
+    return f != NULL;
+}
+
+static int64_t look(backend *b, int64_t now_ns)
+{
+    async *a = (async *)b;
+    int64_t again = stall_look(&a->stall, now_ns);
+    a->is_watched = has_tasks(a->pool);
+    return a->is_watched ? again : INT64_MAX;
+}
+
+static void watch(async *a)
+{
+    if (!a->is_watched)
+        pool_due(a->pool, stall_look(&a->stall, deja_monotonic_ns(NULL)));
+    a->is_watched = 1;
+}
+
 static int start(backend *b, task *t, const deja_value *args, size_t n, deja_error *err)
 {
     (void)args, (void)n;
@@ -409,6 +421,7 @@ static int start(backend *b, task *t, const deja_value *args, size_t n, deja_err
     int rc = start_loop(a, err);
     if (rc < 0)
         return rc;
+    watch(a);
     t->next = atomic_load_explicit(&a->fresh, memory_order_relaxed);
     while (!atomic_compare_exchange_weak(&a->fresh, &t->next, t))
         continue;
@@ -482,7 +495,8 @@ backend *async_open(deja_pool *p, const deja_pool_options *options, deja_error *
         deja_fail(err, DEJA_ENOMEM, "open the async backend");
         return NULL;
     }
-    a->ops = (backend){.start = start, .cancel = cancel, .map_begin = map_begin, .close = close_async};
+    a->ops = (backend){
+        .start = start, .look = look, .cancel = cancel, .map_begin = map_begin, .close = close_async};
     a->pool = p;
     a->stage_folder = local_stage_folder(options);
     a->watch.epoll = -1;

@@ -27,7 +27,7 @@ struct deja_pool_function {
     struct deja_pool_function *next;
     struct deja_pool_function *next_waiting; /* pool_limit.c: list of those with waiting tasks */
     int is_waiting;
-    int is_named; /* async: it blocked, and that was said */
+    _Atomic int is_named; /* async: it blocked, and that was said */
 };
 
 /* Who moves a task on does it by compare-and-swap: the owner cancels, a thread begins, somebody finds it

@@ -259,6 +259,55 @@ static void test_async__who_blocks_is_named_once(void **state)
     deja_pool_close(p);
 }
 
+static _Atomic int may_end;
+
+/* Until the test has seen its name; some 20 s at most. */
+static int never_waits(const deja_value *arg, size_t n, deja_out *out, deja_error *err)
+{
+    (void)arg, (void)n, (void)out, (void)err;
+    for (int i = 0; i < 20000 && !may_end; i++)
+        usleep(1000);
+    return may_end ? 0 : deja_fail(err, DEJA_EINVAL, "nobody named it");
+}
+
+/* Nothing else comes from it: whoever waits for anything else sees it while it runs, and that it is late. */
+static void test_async__who_never_waits_is_named_meanwhile(void **state)
+{
+    (void)state;
+    char warnings[4096] = "";
+    deja_pool *p;
+    deja_task_outcome out;
+    deja_pool_options o = {.size = sizeof o,
+                           .workers = 1,
+                           .stage_folder = -1,
+                           .no_process = 1,
+                           .warn = keep_warning,
+                           .warn_context = warnings};
+    assert_int_equal(deja_pool_open(&p, &o, NULL), 0);
+    may_end = 0;
+    fixture_submit_i64(p, define(p, "stuck", never_waits), 1);
+    for (int i = 0; i < 200 && !warnings[0]; i++) {
+        uint32_t seen = deja_pool_seen(p);
+        assert_int_equal(deja_pool_take(p, &out, 1), 0);
+        deja_pool_wait(p, seen, 100);
+    }
+    assert_non_null(strstr(warnings, "'stuck' ran for "));
+    may_end = 1;
+    out = fixture_next(p);
+    assert_int_equal(out.code, 0);
+    fixture_done(&out);
+    may_end = 0;
+    deja_pool_function *f = fixture_define(
+        p, (deja_pool_function_options){
+               .backend = DEJA_ASYNC, .name = "late", .function = never_waits, .timeout_ms = 10});
+    fixture_submit_i64(p, f, 1);
+    out = fixture_next(p);
+    assert_int_equal(out.code, DEJA_ETIMEDOUT);
+    fixture_done(&out);
+    may_end = 1;
+    deja_pool_close(p);
+}
+
 /* Deeper than the stack, but within the memory of its neighbours. The call by a volatile pointer and the use
  * of `local` after it keep the compiler from making it a loop. */
 static int overflows(const deja_value *arg, size_t n, deja_out *out, deja_error *err)
@@ -381,6 +430,7 @@ int main(void)
         cmocka_unit_test(test_async__one_waiter_for_a_descriptor_and_direction),
         cmocka_unit_test(test_async__a_kill_ends_a_wait),
         cmocka_unit_test(test_async__who_blocks_is_named_once),
+        cmocka_unit_test(test_async__who_never_waits_is_named_meanwhile),
         cmocka_unit_test(test_async__an_overflow_is_named),
         cmocka_unit_test(test_async__works_on_after_a_pause),
         cmocka_unit_test(test_async__close_sleeps_over_what_is_late),

@@ -87,8 +87,9 @@ static int read_files(batch_reader *r, const yaml_node *n, batch_axis *from)
     if (many && n->count == 0)
         return source_fail(&r->b->source, n->mark, r->err, "the list of patterns is empty");
     from->texts = read_alloc(r, from->count, sizeof *from->texts);
-    from->marks = read_alloc(r, from->count, sizeof *from->marks);
-    if (!from->texts || !from->marks)
+    mark *marks = read_alloc(r, from->count, sizeof *marks);
+    from->marks = marks;
+    if (!from->texts || !marks)
         return read_no_memory(r);
     for (size_t i = 0; i < from->count; i++) {
         const yaml_node *item = many ? n->pairs[i].value : n;
@@ -97,7 +98,7 @@ static int read_files(batch_reader *r, const yaml_node *n, batch_axis *from)
             code = source_fail(&r->b->source, item->mark, r->err, "%s is empty", what);
         if (code)
             return code;
-        from->marks[i] = item->mark;
+        marks[i] = item->mark;
     }
     return 0;
 }

@@ -3,6 +3,7 @@
  */
 #include "batch_matrix.h"
 #include "glob.h"
+#include "sheet.h"
 #include <deja/cleanup.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,16 +89,40 @@ static int expand_axis(const batch *b, const batch_axis *from, matrix_axis *axis
     return 0;
 }
 
+/* All columns at once. */
+static int expand_table(const batch *b, batch_job *job, const batch_table *t, deja_error *err)
+{
+    matrix_axis columns[BATCH_MOST_AXES], *axes = (matrix_axis *)&job->matrix->axes[t->first];
+    sheet_file f = {.dirfd = b->folder_fd, .path = t->path, .is_json = t->is_json, .separator = t->separator};
+    deja_error problem;
+    int code = sheet_read(&f, t->names, t->columns, t->count, t->strict, columns, &problem);
+    if (code) {
+        source_fail(&b->source, t->at, err, "%s", problem.text);
+        if (err)
+            err->code = code;
+        return code;
+    }
+    for (size_t i = 0; i < t->count; i++) {
+        matrix_axis_done(&axes[i]);
+        axes[i] = columns[i];
+    }
+    if (columns[0].count == 0 && !t->allow_empty)
+        return source_fail(&b->source, t->at, err, "'%s' has no rows: 'allow-empty: true' permits that",
+                           t->path);
+    return 0;
+}
+
 int batch_expand(batch *b, batch_job *job, deja_error *err)
 {
     if (job->expanded)
         return 0;
-    for (size_t i = 0; i < job->matrix->count; i++) {
-        int code = job->axes[i].from == AXIS_FIXED
-                       ? 0
-                       : expand_axis(b, &job->axes[i], (matrix_axis *)&job->matrix->axes[i], err);
-        if (code)
-            return code;
+    int code = 0;
+    for (size_t i = 0; i < job->matrix->count && !code; i++) {
+        const batch_axis *from = &job->axes[i];
+        if (from->from == AXIS_TABLE)
+            code = from->table->first == i ? expand_table(b, job, from->table, err) : 0;
+        else if (from->from != AXIS_FIXED)
+            code = expand_axis(b, from, (matrix_axis *)&job->matrix->axes[i], err);
     }
-    return batch_shape(b, job, err);
+    return code ? code : batch_shape(b, job, err);
 }

@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* What a matrix says besides names. */
-static const char *const matrix_words[] = {"zip", "include", "exclude", NULL};
+static const char *const matrix_words[] = {"zip", "csv", "ndjson", "include", "exclude", NULL};
 
 /* A matrix that is being read. */
 typedef struct reader {
@@ -36,20 +36,27 @@ static size_t pairs_of(const yaml_node *n)
     return count;
 }
 
-static int make_room(reader *k, const yaml_node *n)
+static int make_room(reader *k, size_t room)
 {
-    size_t most = pairs_of(n);
-    if (n)
-        most += pairs_of(yaml_get(n, "zip")) + pairs_of(yaml_get(n, "include"));
-    k->room = most < BATCH_MOST_AXES ? most : BATCH_MOST_AXES;
-    k->axes = read_alloc(k->r, k->room, sizeof *k->axes);
-    k->job->axes = read_alloc(k->r, k->room, sizeof *k->job->axes);
-    matrix *m = read_alloc(k->r, 1, sizeof *m);
-    if (!k->axes || !k->job->axes || !m)
+    matrix_axis *axes = read_alloc(k->r, room, sizeof *axes);
+    batch_axis *from = read_alloc(k->r, room, sizeof *from);
+    if (!axes || !from)
         return read_no_memory(k->r);
-    *m = (matrix){.axes = k->axes};
-    k->job->matrix = m;
+    if (k->count) {
+        memcpy(axes, k->axes, k->count * sizeof *axes);
+        memcpy(from, k->job->axes, k->count * sizeof *from);
+    }
+    k->axes = axes;
+    k->job->axes = from;
+    k->job->matrix->axes = axes;
+    k->room = room;
     return 0;
+}
+
+static int make_matrix(reader *k, const yaml_node *n)
+{
+    k->job->matrix = read_alloc(k->r, 1, sizeof *k->job->matrix);
+    return k->job->matrix ? make_room(k, pairs_of(n)) : read_no_memory(k->r);
 }
 
 static int find_axis(const reader *k, const char *name, size_t *ret)
@@ -62,26 +69,26 @@ static int find_axis(const reader *k, const char *name, size_t *ret)
 
 /* ---- names ---- */
 
-/* Room for one more name, which is `key`. */
-static int check_new(const reader *k, const yaml_node *key)
+/* Room for one more name, which stands at `place`. */
+static int check_new(reader *k, const char *name, mark place)
 {
     size_t at;
     if (k->count == BATCH_MOST_AXES)
-        return source_fail(&k->r->b->source, key->mark, k->r->err, "more than %d names in a matrix",
+        return source_fail(&k->r->b->source, place, k->r->err, "more than %d names in a matrix",
                            BATCH_MOST_AXES);
-    if (is_word(key->text))
-        return source_fail(&k->r->b->source, key->mark, k->r->err,
-                           "'%s' cannot name a value of the matrix: it has a meaning there", key->text);
-    if (find_axis(k, key->text, &at))
-        return source_fail(&k->r->b->source, key->mark, k->r->err,
-                           "'%s' is already a name of the matrix, in line %u", key->text,
+    if (is_word(name))
+        return source_fail(&k->r->b->source, place, k->r->err,
+                           "'%s' cannot name a value of the matrix: it has a meaning there", name);
+    if (find_axis(k, name, &at))
+        return source_fail(&k->r->b->source, place, k->r->err,
+                           "'%s' is already a name of the matrix, in line %u", name,
                            k->job->axes[at].at.line);
-    return 0;
+    return k->count < k->room ? 0 : make_room(k, 2 * k->room + 4);
 }
 
 static int add_axis(reader *k, const yaml_pair *pair, uint32_t group)
 {
-    int code = check_new(k, pair->key);
+    int code = check_new(k, pair->key->text, pair->key->mark);
     if (code)
         return code;
     batch_axis *from = &k->job->axes[k->count];
@@ -94,6 +101,40 @@ static int add_axis(reader *k, const yaml_pair *pair, uint32_t group)
     return 0;
 }
 
+/* The columns of a table are names that advance together. */
+static int add_table(reader *k, const yaml_pair *pair, uint32_t group)
+{
+    deja_error problem;
+    batch_table *t = read_alloc(k->r, 1, sizeof *t);
+    int code = t ? batch_read_table(k->r, pair, t) : read_no_memory(k->r);
+    if (code)
+        return code;
+    t->first = k->count;
+    for (size_t i = 0; i < t->count && !code; i++) {
+        code = check_new(k, t->names[i], t->at);
+        if (!code && matrix_list(&k->axes[k->count], t->names[i], NULL, 0, &problem))
+            code = batch_fail_at(k->r, t->at, &problem);
+        if (code)
+            return code;
+        k->job->axes[k->count] = (batch_axis){.at = t->at,
+                                              .group = group,
+                                              .from = AXIS_TABLE,
+                                              .table = t,
+                                              .texts = (const char **)&t->path,
+                                              .marks = &t->at,
+                                              .count = 1};
+        k->job->matrix->count = ++k->count;
+    }
+    k->job->matrix_reads = 1;
+    k->rules->is_zipped |= t->count > 1;
+    return 0;
+}
+
+static int is_table(const yaml_pair *pair)
+{
+    return strcmp(pair->key->text, "csv") == 0 || strcmp(pair->key->text, "ndjson") == 0;
+}
+
 /* Names that advance together. */
 static int add_group(reader *k, const yaml_node *n)
 {
@@ -104,7 +145,8 @@ static int add_group(reader *k, const yaml_node *n)
         return source_fail(&k->r->b->source, n->mark, k->r->err, "expected %s, found an empty one", what);
     int code = 0;
     for (size_t i = 0; i < n->count && !code; i++)
-        code = add_axis(k, &n->pairs[i], k->groups);
+        code = is_table(&n->pairs[i]) ? add_table(k, &n->pairs[i], k->groups)
+                                      : add_axis(k, &n->pairs[i], k->groups);
     k->groups++;
     k->rules->is_zipped |= n->count > 1;
     return code;
@@ -126,7 +168,7 @@ static int add_zip(reader *k, const yaml_node *n)
 static int add_given(reader *k, const yaml_node *key, int is_own)
 {
     deja_error problem;
-    int code = check_new(k, key);
+    int code = check_new(k, key->text, key->mark);
     if (!code)
         code = read_name(k->r, key, "a value of the matrix");
     if (code)
@@ -196,6 +238,8 @@ static int read_names(reader *k, const yaml_node *n)
         const yaml_pair *pair = &n->pairs[i];
         if (strcmp(pair->key->text, "zip") == 0)
             code = add_zip(k, pair->value);
+        else if (is_table(pair))
+            code = add_table(k, pair, k->groups++);
         else if (!is_word(pair->key->text))
             code = add_axis(k, pair, k->groups++);
     }
@@ -226,7 +270,7 @@ int batch_read_matrix(batch_reader *r, const yaml_node *n, const yaml_node *when
                            "'matrix' is empty: expected names and their values");
     batch_rules rules = {0};
     reader k = {.r = r, .job = job, .rules = &rules};
-    int code = make_room(&k, n);
+    int code = make_matrix(&k, n);
     job->matrix_at = n ? n->mark : job->at;
     if (!code && n)
         code = read_matrix(&k, n);

@@ -36,6 +36,17 @@ typedef struct batch_entry {
     size_t given_count;
 } batch_entry;
 
+/* A table in a file; its columns are neighbours among the axes. */
+typedef struct batch_table {
+    const char *path;
+    mark at;                                   /* of the path */
+    const char *const *names, *const *columns; /* of the axes, and in the file */
+    size_t first, count;                       /* axes */
+    int is_json, allow_empty;
+    int strict; /* all columns were taken */
+    char separator;
+} batch_table;
+
 typedef struct batch_rules {
     batch_condition *exclude, *when;
     size_t exclude_count, when_count;
@@ -52,6 +63,10 @@ int batch_read_value(batch_reader *r, const yaml_node *n, const char **ret);
 
 /* A name with where its values come from. */
 int batch_read_axis(batch_reader *r, const yaml_pair *pair, matrix_axis *axis, batch_axis *from);
+
+/* The word csv or ndjson under `pair`: a file, or a map that says more. Names, too, where the file has to
+ * tell them. */
+int batch_read_table(batch_reader *r, const yaml_pair *pair, batch_table *ret);
 
 /* A list of conditions, or one. `word` is exclude or when. */
 int batch_read_conditions(batch_reader *r, const yaml_node *n, const batch_job *job, const char *word,

@@ -26,10 +26,11 @@ typedef struct batch_reader {
 /* Where the values of an axis come from. */
 typedef struct batch_axis {
     mark at; /* of its name */
-    enum { AXIS_FIXED, AXIS_GLOB, AXIS_LINES } from;
+    enum { AXIS_FIXED, AXIS_GLOB, AXIS_LINES, AXIS_TABLE } from;
+    const struct batch_table *table; /* AXIS_TABLE: that it is a column of */
     uint32_t group;     /* names of the same group advance together; MATRIX_ADDED: rows of `include` say it */
     const char **texts; /* patterns, or one path */
-    mark *marks;        /* of each */
+    const mark *marks;  /* of each */
     size_t count;
     int allow_empty;
 } batch_axis;

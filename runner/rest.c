@@ -72,12 +72,66 @@ static size_t count_known(const child_host *host)
     return count;
 }
 
-/* A running job's first process, or a group that a job sees to. */
-static int is_of_a_job(const child_host *host, pid_t pid)
+static size_t place_of(const rest *r, pid_t pid)
+{
+    size_t at = (size_t)pid & (r->seen_cap - 1);
+    while (r->seen[at].pid && r->seen[at].pid != pid)
+        at = (at + 1) & (r->seen_cap - 1);
+    return at;
+}
+
+/* Room for one more; without, it is looked at again. */
+static int grow_seen(rest *r)
+{
+    if (2 * (r->seen_count + 1) <= r->seen_cap)
+        return 1;
+    rest old = *r;
+    size_t cap = old.seen_cap ? 2 * old.seen_cap : 64;
+    rest_seen *seen = deja_calloc(cap, sizeof *seen);
+    if (!seen)
+        return 0;
+    r->seen = seen;
+    r->seen_cap = cap;
+    for (size_t i = 0; i < old.seen_cap; i++)
+        if (old.seen[i].pid)
+            seen[place_of(r, old.seen[i].pid)] = old.seen[i];
+    deja_free(old.seen);
+    return 1;
+}
+
+static void remember(rest *r, pid_t pid, uint64_t job)
+{
+    if (!grow_seen(r))
+        return;
+    rest_seen *s = &r->seen[place_of(r, pid)];
+    r->seen_count += !s->pid;
+    *s = (rest_seen){.pid = pid, .job = job};
+}
+
+/* Of another job that still runs: it is that one's affair when it ends. Asked of each child at each end. */
+static int is_anothers(const child *c, const child_host *host, pid_t pid)
+{
+    const rest *r = &host->rest;
+    uint64_t job = r->seen_cap ? r->seen[place_of(r, pid)].job : 0;
+    for (uint32_t i = 0; job && job != c->number && i < host->slots; i++)
+        if (host->slot[i] && host->slot[i]->number == job)
+            return 1;
+    return 0;
+}
+
+void rest_forget(rest *r)
+{
+    if (r->seen_count)
+        memset(r->seen, 0, r->seen_cap * sizeof *r->seen);
+    r->seen_count = 0;
+}
+
+/* The number of the job whose first process it is, or whose group; 0: none. */
+static uint64_t job_of(const child_host *host, pid_t pid)
 {
     for (uint32_t i = 0; i < host->slots; i++)
         if (host->slot[i] && host->slot[i]->pid == pid)
-            return 1;
+            return host->slot[i]->number;
     return 0;
 }
 
@@ -147,13 +201,18 @@ static void reap(child *c, child_host *host, pid_t pid)
 static int judge(child *c, child_host *host, pid_t pid, int64_t since_ns)
 {
     stray_sight sight;
+    if (is_anothers(c, host, pid))
+        return 0;
     if (!stray_look_at(pid, host->warden.board->run_id, &sight)) {
-        if (is_of_a_job(host, sight.group))
+        if (job_of(host, sight.group))
             return 0;
         reap(c, host, pid);
         return 1; /* it may have left us a child since the list was read */
     }
-    if (is_of_a_job(host, sight.group) || was_nobodys(&host->rest, pid))
+    uint64_t job = job_of(host, sight.group);
+    if (job)
+        remember(&host->rest, pid, job);
+    if (job || was_nobodys(&host->rest, pid))
         return 0;
     if (!sight.has_environment && since_ns < empty_patience_ms * DEJA_MS_NS)
         return 1;
@@ -164,6 +223,8 @@ static int judge(child *c, child_host *host, pid_t pid, int64_t since_ns)
         kill(pid, SIGKILL);
     else if (whose == OWNER_UNKNOWN)
         note_nobodys(host, pid);
+    else if (whose == OWNER_RUNNING)
+        remember(&host->rest, pid, sight.job);
     return 0;
 }
 
@@ -178,7 +239,7 @@ int rest_is_gone(child *c, child_host *host, int64_t now_ns)
         pid_t pid = (pid_t)strtol(at, &end, 10);
         if (end == at)
             break;
-        if (pid != host->warden.pid && !is_of_a_job(host, pid))
+        if (pid != host->warden.pid && !job_of(host, pid))
             gone &= !judge(c, host, pid, since_ns);
     }
     return gone;
@@ -197,5 +258,6 @@ void rest_done(rest *r)
 {
     rest_spare_descriptor(r);
     deja_free(r->nobody);
+    deja_free(r->seen);
     *r = (rest){.fd = -1};
 }

@@ -12,8 +12,16 @@
 struct child;
 struct child_host;
 
+/* A child that was looked at, and the job that it belongs to. */
+typedef struct rest_seen {
+    pid_t pid;    /* 0: none */
+    uint64_t job; /* 0: not known any more */
+} rest_seen;
+
 typedef struct rest {
-    int fd;        /* the list of children, proc(5); -1: not open */
+    int fd;          /* the list of children, proc(5); -1: not open */
+    rest_seen *seen; /* open addressing with linear probing, at most half full */
+    size_t seen_count, seen_cap;
     pid_t *nobody; /* children of which nothing tells whose they are, each once */
     size_t nobody_count, nobody_cap;
 } rest;
@@ -26,6 +34,9 @@ typedef struct rest {
  * is 1.
  */
 int rest_is_gone(struct child *c, struct child_host *host, int64_t now_ns);
+
+/* Children were waited for: what was seen may be of earlier processes with the same numbers. */
+void rest_forget(rest *r);
 
 /* Gives a descriptor back, where these are short: 1 when there was one. It is opened again when it is needed.
  */

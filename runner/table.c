@@ -83,8 +83,10 @@ static void handle_end(deja_runner *r, child *c)
 {
     int64_t now = c->outcome.start_ns + c->outcome.wall_ns;
     leave_slot(r, c);
-    if (reaper_is_due(&r->reaper, now) && !any_is_ending(r))
+    if (reaper_is_due(&r->reaper, now) && !any_is_ending(r)) {
         reaper_look(&r->reaper, now);
+        rest_forget(&r->host.rest);
+    }
 }
 
 /* Its event's data.ptr is the warden. */

@@ -121,19 +121,20 @@ void history_record_done(history_record *r)
 
 static uint32_t flags_of(const flow_event *e)
 {
-    return (e->kind == FLOW_FAILED ? HISTORY_FAILED : 0) | (e->keyed ? HISTORY_KEYED : 0) |
+    return (e->kind != FLOW_FINISHED ? HISTORY_FAILED : 0) | (e->keyed ? HISTORY_KEYED : 0) |
            (e->kept ? HISTORY_KEPT : 0);
 }
 
 void history_note(history *h, const flow_event *e, const char *run)
 {
-    if (!h->folder || h->broken || !e->def || (e->kind != FLOW_FINISHED && e->kind != FLOW_FAILED))
+    if (!h->folder || h->broken || !e->def ||
+        (e->kind != FLOW_FINISHED && e->kind != FLOW_FAILED && e->kind != FLOW_SKIPPED))
         return;
     params_of(&h->params, e->def, e->index);
     const char *reason = e->reason ? e->reason : e->not_kept ? e->not_kept : "";
     history_record r = {.item = {.id = {.job = history_job(h, e->def), .params = params_hash(&h->params)},
                                  .flags = flags_of(e),
-                                 .started_ns = e->started_ns,
+                                 .started_ns = e->started_ns ? e->started_ns : deja_wall_ns(NULL),
                                  .wall_ns = e->wall_ns},
                         .exit_status = e->exit_status,
                         .signal = e->signal,

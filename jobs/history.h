@@ -29,7 +29,7 @@ typedef struct history_id {
     uint64_t params; /* hash of the parameters by name; 0 without */
 } history_id;
 
-#define HISTORY_FAILED 1u /* it failed, or could not be started */
+#define HISTORY_FAILED 1u /* it failed, could not be started, or was skipped */
 #define HISTORY_KEYED  2u /* its key and fields are there */
 #define HISTORY_KEPT   4u /* the cache had its result */
 #define HISTORY_CUT    8u /* its key's fields were too many to be kept here */
@@ -101,7 +101,7 @@ int history_nearest(history *h, const batch_job *def, uint32_t index, history_it
 int history_load(history *h, const history_item *item, history_record *ret);
 void history_record_done(history_record *r);
 
-/* Takes down how a job ended (FINISHED, FAILED) in run `run`; other events are nothing to it. */
+/* Takes down how a job ended (FINISHED, FAILED, SKIPPED) in run `run`; other events are nothing to it. */
 void history_note(history *h, const flow_event *e, const char *run);
 
 /* Writes what was noted, when there is much of it or `all`. The first failure ends the writing: 0 or negative

@@ -327,6 +327,11 @@ void record_event(record *r, const flow_event *e)
         if (r->jobs.bytes.len >= FLUSH_BYTES)
             flush(r, &r->jobs, "jobs.jsonl");
         break;
+    case FLOW_SKIPPED:
+        if (r->options.history && ensure_living(r))
+            history_note(r->options.history, e, r->folder.id);
+        flush_history(r, 0);
+        break;
     default:
         break;
     }

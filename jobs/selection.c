@@ -2,6 +2,7 @@
  * Words of the command line as terms: the jobs that each names, and what it asks of their values.
  */
 #include "selection.h"
+#include "failed.h"
 #include "glob_match.h"
 #include "value_pattern.h"
 #include <deja/cleanup.h>
@@ -29,8 +30,9 @@ typedef struct term {
 
 struct selection {
     batch *batch;
-    const term **terms; /* of each job */
-    uint8_t *parts;     /* selection_part of each job */
+    const term **terms;          /* of each job */
+    uint8_t *parts;              /* selection_part of each job */
+    const struct failed *failed; /* NULL: it does not matter */
     deja_arena arena;
 };
 
@@ -284,6 +286,10 @@ int selection_has(const selection *s, const batch_job *def, uint32_t index)
     selection_part part = selection_of(s, def);
     if (part != SELECTION_SOME)
         return part == SELECTION_ALL;
+    if (s->failed && !failed_has(s->failed, def, index))
+        return 0;
+    if (!s->terms[def->number])
+        return 1;
     uint32_t indices[BATCH_MOST_AXES];
     matrix_indices(def->matrix, index, indices);
     for (const term *t = s->terms[def->number]; t; t = t->next)
@@ -347,18 +353,61 @@ static int take_word(selection *s, const char *word, deja_error *err)
     return code;
 }
 
+static int make(selection **ret, batch *b, deja_error *err)
+{
+    selection *s = deja_calloc(1, sizeof *s);
+    if (!s)
+        return no_memory(err);
+    *ret = s;
+    s->batch = b;
+    s->terms = deja_calloc(b->job_count + 1u, sizeof(term *));
+    s->parts = deja_calloc(b->job_count + 1u, 1);
+    return s->terms && s->parts ? 0 : no_memory(err);
+}
+
+/* Values that failed may be gone from the batch since: then what the job needs is not wanted either. */
+static int keeps_some(const selection *s, const batch_job *def)
+{
+    uint32_t count = 0;
+    if (!failed_count(s->failed, def))
+        return 0;
+    if (!def->expanded || matrix_count(def->matrix, &count, NULL))
+        return 1;
+    uint32_t i = 0;
+    while (i < count && !selection_has(s, def, i))
+        i++;
+    return i < count;
+}
+
+int selection_keep_failed(selection **ret, batch *b, const struct failed *f, deja_error *err)
+{
+    selection *s = *ret;
+    int code = 0;
+    if (!s && (code = make(ret, b, err)) == 0) {
+        s = *ret;
+        memset(s->parts, SELECTION_ALL, b->job_count);
+    }
+    if (code)
+        return code;
+    s->failed = f;
+    for (uint32_t i = 0; i < b->job_count && !code; i++) {
+        batch_job *def = &b->jobs[i];
+        if (s->parts[i] != SELECTION_NONE && failed_count(f, def) && !def->matrix_waits)
+            code = batch_expand(b, def, err);
+        s->parts[i] = s->parts[i] == SELECTION_NONE ? SELECTION_NONE : SELECTION_SOME;
+        if (!code && s->parts[i] && !keeps_some(s, def))
+            s->parts[i] = SELECTION_NONE;
+    }
+    return code;
+}
+
 int selection_open(selection **ret, batch *b, const char *const *words, size_t count, deja_error *err)
 {
     *ret = NULL;
     if (!count)
         return 0;
-    selection *s = deja_calloc(1, sizeof *s);
-    if (!s)
-        return no_memory(err);
-    s->batch = b;
-    s->terms = deja_calloc(b->job_count + 1u, sizeof(term *));
-    s->parts = deja_calloc(b->job_count + 1u, 1);
-    int code = s->terms && s->parts ? 0 : no_memory(err);
+    selection *s = NULL;
+    int code = make(&s, b, err);
     for (size_t i = 0; i < count && !code; i++)
         code = take_word(s, words[i], err);
     if (code) {

@@ -9,6 +9,7 @@
 #include "batch.h"
 
 typedef struct selection selection;
+struct failed;
 
 /*
  * Reads the words against a batch, which is borrowed; matrices that they ask about are expanded where that is
@@ -16,6 +17,9 @@ typedef struct selection selection;
  * with it and what is near: no such job or parameter, nothing that matches.
  */
 int selection_open(selection **ret, batch *b, const char *const *words, size_t count, deja_error *err);
+
+/* Leaves of a selection (NULL: of all) what failed when it ran last; `f` is borrowed. */
+int selection_keep_failed(selection **s, batch *b, const struct failed *f, deja_error *err);
 
 typedef enum selection_part {
     SELECTION_NONE, /* no instance of the job */

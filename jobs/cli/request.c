@@ -43,6 +43,17 @@ int request_load(request *r, deja_error *err)
     return 0;
 }
 
+static int keep_failed(request *r, deja_error *err)
+{
+    history *h = NULL;
+    const history_options o = {.folder = r->runs.len ? r->runs.data : NULL, .batch = r->batch};
+    int code = history_open(&h, &o, err);
+    if (!code)
+        code = failed_open(&r->failed, h, r->batch, err);
+    history_close(h);
+    return code ? code : selection_keep_failed(&r->chosen, r->batch, r->failed, err);
+}
+
 int request_open(request *r, deja_error *err)
 {
     const char *trace = deja_place_env("DEJA_TRACE");
@@ -51,6 +62,8 @@ int request_open(request *r, deja_error *err)
         code = request_load(r, err);
     if (!code)
         code = selection_open(&r->chosen, r->batch, r->jobs.list, r->jobs.count, err);
+    if (!code && r->only_failed)
+        code = keep_failed(r, err);
     return code ? code : plan_open(&r->plan, r->batch, r->chosen, err);
 }
 
@@ -58,6 +71,7 @@ void request_close(request *r)
 {
     plan_close(r->plan);
     selection_close(r->chosen);
+    failed_close(r->failed);
     batch_free(r->batch);
     deja_trace_close(r->trace);
     deja_buffer_done(&r->runs);

@@ -4,6 +4,7 @@
  * What the command line asks about: a batch, the instances that its words choose, and the folder where their
  * runs are recorded. Shared by the commands that read a batch.
  */
+#include "failed.h"
 #include "plan.h"
 #include "selection.h"
 #include "words.h"
@@ -14,8 +15,10 @@ typedef struct request {
     const char *file;   /* as given; NULL: deja.yaml */
     const char *folder; /* as given (-C), entered already; NULL: none */
     words jobs;         /* JOB[name=pattern,...] */
+    int only_failed;    /* of these what failed when it ran last */
     /* opened */
     batch *batch;
+    failed *failed;
     selection *chosen; /* NULL: all */
     plan *plan;
     deja_buffer runs; /* folder of run records, empty: none */

@@ -5,11 +5,14 @@
 enum {
     OPTION_FILE = RUN_OWN,
     OPTION_FOLDER,
+    OPTION_FAILED,
 };
 
 static const args_option options[] = {
     {OPTION_FILE, 'f', "file", "FILE", "Read the batch from FILE instead of deja.yaml; - is standard input."},
     {OPTION_FOLDER, 'C', "directory", "DIR", "Change to DIR first."},
+    {OPTION_FAILED, 0, "failed", NULL,
+     "Of these jobs run only what failed, or was skipped for that, when it ran last."},
     RUN_OPTIONS('n', ".deja beside the batch"),
     {0},
 };
@@ -18,6 +21,7 @@ static const args_example examples[] = {
     {"deja run", "Run all jobs of deja.yaml; what the cache knows is answered."},
     {"deja run -j4 table", "Run the job 'table' and what it needs, four at a time."},
     {"deja run 'count[text=*dunes*,n=1]'", "Run the instances of 'count' whose values match."},
+    {"deja run --failed", "Run again what failed last time."},
     {"deja run --dry-run", "See what would run."},
     {"DEJA_MODE=readonly deja run", "Use results, keep none (off: no cache; refresh: run again and keep)."},
     {0},
@@ -64,6 +68,8 @@ static int take_option(run *r, const args *a, int id, deja_error *err)
     case OPTION_FOLDER:
         r->request.folder = a->value;
         return cli_enter(a->value, err);
+    case OPTION_FAILED:
+        return r->request.only_failed = 1, 0;
     case ARGS_WORD:
         return words_add(&r->request.jobs, a->value, err);
     default:

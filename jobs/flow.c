@@ -410,7 +410,7 @@ static void finish_changed(active *a)
     else if (a->way != reads_way(&a->reads, a->flow->batch->folder_fd))
         deja_buffer_add_string(
             &text,
-            "a link or folder on the way to its inputs was switched while it ran: its result is not kept");
+            "a link or folder on the way to what it reads was switched while it ran: its result is not kept");
     else
         deja_buffer_add_string(&text,
                                "files came or went among its inputs while it ran: its result is not kept");

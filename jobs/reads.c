@@ -3,6 +3,7 @@
  */
 #include "reads.h"
 #include "glob.h"
+#include "way.h"
 #include <deja/cleanup.h>
 #include <deja/file.h>
 #include <errno.h>
@@ -279,46 +280,14 @@ int reads_same_paths(const reads *a, const reads *b)
     return 1;
 }
 
-static uint64_t add_step(uint64_t way, int dirfd, const char *path)
-{
-    struct stat st = {0};
-    (void)fstatat(dirfd, path, &st, AT_SYMLINK_NOFOLLOW);
-    int is_link = S_ISLNK(st.st_mode);
-    if (!is_link && !S_ISDIR(st.st_mode))
-        return way;
-    uint64_t values[] = {way, (uint64_t)st.st_dev, (uint64_t)st.st_ino,
-                         is_link ? (uint64_t)st.st_ctim.tv_sec : 0,
-                         is_link ? (uint64_t)st.st_ctim.tv_nsec : 0};
-    return deja_hash64(values, sizeof values);
-}
-
-/* How much of a path lies in the same folder as the one before. */
-static size_t common_folder(const char *path, const char *before)
-{
-    size_t len = 0;
-    for (size_t i = 0; before && path[i] && path[i] == before[i]; i++)
-        if (path[i] == '/')
-            len = i + 1;
-    return len;
-}
-
 uint64_t reads_way(const reads *r, int dirfd)
 {
-    uint64_t way = 0;
-    const char *before = NULL;
-    DEJA_AUTO_BUFFER deja_buffer prefix = {0};
-    for (size_t i = r->has_program; i < r->count; before = r->items[i++].path) {
-        const char *path = r->items[i].path;
-        for (size_t at = common_folder(path, before); path[at]; at++) {
-            if (path[at] != '/' || at == 0)
-                continue;
-            deja_buffer_clear(&prefix);
-            deja_buffer_add(&prefix, path, at);
-            way = add_step(way, dirfd, deja_buffer_string(&prefix));
-        }
-        way = add_step(way, dirfd, path);
-    }
-    return way;
+    way w = {.dirfd = dirfd};
+    for (size_t i = 0; i < r->count; i++)
+        way_add(&w, r->items[i].path);
+    for (size_t i = 0; i < r->empty_count; i++)
+        way_add(&w, r->empty[i]);
+    return way_end(&w);
 }
 
 void reads_reset(reads *r)

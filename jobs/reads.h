@@ -48,8 +48,7 @@ const deja_content *reads_content(const reads *r, const char *path);
 /* 1 when both list the same paths. */
 int reads_same_paths(const reads *a, const reads *b);
 
-/* A hash of what lies on the way to each path, links at its end included: which folders (device, inode) and
- * which links (also when they were made). Another one after a link was switched, and switched back. */
+/* A hash of the way to each path, program and empty folders included (way.h). */
 uint64_t reads_way(const reads *r, int dirfd);
 
 /* Empties it and keeps its memory. */

@@ -3,6 +3,7 @@
  */
 #include "outputs.h"
 #include "glob.h"
+#include "way.h"
 #include <deja/cleanup.h>
 #include <deja/file.h>
 #include <errno.h>
@@ -226,6 +227,7 @@ static uint64_t add_target(uint64_t stamp, int dirfd, const char *path)
 uint64_t outputs_stamp(const job *j)
 {
     uint64_t stamp = 0;
+    way w = {.dirfd = j->batch->folder_fd};
     for (size_t i = 0; i < j->output_count; i++) {
         struct stat st = {0};
         const char *path = j->outputs[i].path;
@@ -233,8 +235,11 @@ uint64_t outputs_stamp(const job *j)
         stamp = add_stat(stamp, &st);
         if (S_ISLNK(st.st_mode))
             stamp = add_target(stamp, j->batch->folder_fd, path);
+        if (S_ISLNK(st.st_mode) || strchr(path, '/'))
+            way_add(&w, path);
     }
-    return stamp;
+    uint64_t both[] = {stamp, way_end(&w)};
+    return deja_hash64(both, sizeof both);
 }
 
 /* An output that is there from an earlier run. */

@@ -39,8 +39,9 @@ int outputs_match(const job_input *in, const char *path);
 /* The name under which an output is claimed: a hash of its absolute path. */
 deja_hash outputs_claim(const batch *b, const char *path);
 
-/* A hash of the stat data of its outputs as they are, and of files that links among them lead to: another one
- * after any of them was replaced, written to, renamed or removed. */
+/* A hash of the stat data of its outputs as they are, of files that links among them lead to, and of the way
+ * to both (way.h): another one after any of them was replaced, written to, renamed or removed, and after a
+ * link on the way was switched. */
 uint64_t outputs_stamp(const job *j);
 
 /*

@@ -17,6 +17,7 @@ typedef struct reader {
     uint32_t instances;
     uint64_t *names; /* hashes of the paths that its instances read by name */
     size_t count, cap;
+    uint64_t folder; /* hash of the folder whose way was noted last */
 } reader;
 
 struct makers {
@@ -37,9 +38,8 @@ static int out_of_memory(deja_error *err)
 
 /* ---- adding ---- */
 
-static int note_name(reader *r, const char *path)
+static int note_hash(reader *r, uint64_t hash)
 {
-    uint64_t hash = outputs_path_hash(path);
     if (r->count && r->names[r->count - 1] == hash)
         return 0;
     uint64_t *more = deja_grow(r->names, r->count, &r->cap, sizeof *more);
@@ -48,6 +48,41 @@ static int note_name(reader *r, const char *path)
     r->names = more;
     more[r->count++] = hash;
     return 0;
+}
+
+/* How much of what an input names is a path, and no pattern. */
+static size_t plain_len(const job_input *in)
+{
+    return in->pattern ? strcspn(in->path, "*?[\\") : strlen(in->path);
+}
+
+/* The folders on the way to the first `len` bytes of a path: each may be an output that is a link. */
+static int note_folders(reader *r, const char *path, size_t len)
+{
+    const char *slash = memrchr(path, '/', len);
+    uint64_t folder = slash ? deja_hash64(path, (size_t)(slash - path)) : 0;
+    int status = 0;
+    if (!slash || folder == r->folder)
+        return 0;
+    r->folder = folder;
+    for (size_t i = 1; status == 0 && i < len; i++)
+        if (path[i] == '/')
+            status = note_hash(r, deja_hash64(path, i));
+    return status;
+}
+
+static int note_name(reader *r, const char *path)
+{
+    int status = note_folders(r, path, strlen(path));
+    return status == 0 ? note_hash(r, outputs_path_hash(path)) : status;
+}
+
+/* An input folder may itself be an output, a link to one. */
+static int note_input(makers *m, uint32_t number, const job_input *in)
+{
+    reader *r = &m->readers[number];
+    int status = in->pattern ? note_folders(r, in->path, plain_len(in)) : note_name(r, in->path);
+    return status == 0 && (in->pattern || in->folder) ? listings_add(&m->listings, number, in, 0) : status;
 }
 
 static int note_reads(makers *m, job *j, deja_error *err)
@@ -59,11 +94,8 @@ static int note_reads(makers *m, job *j, deja_error *err)
         status = note_name(&m->readers[number], program);
     if (status == 0 && j->stdin_path)
         status = note_name(&m->readers[number], j->stdin_path);
-    for (size_t i = 0; status == 0 && i < j->input_count; i++) {
-        const job_input *in = &j->inputs[i];
-        status = in->pattern || in->folder ? listings_add(&m->listings, number, in, 0)
-                                           : note_name(&m->readers[number], in->path);
-    }
+    for (size_t i = 0; status == 0 && i < j->input_count; i++)
+        status = note_input(m, number, &j->inputs[i]);
     return status == 0 && !j->arena.failed ? 0 : out_of_memory(err);
 }
 
@@ -175,14 +207,38 @@ static int may_read(const makers *m, const reader *r, int64_t maker)
     return 0;
 }
 
-static int link_name(makers *m, uint32_t number, int64_t only, const char *path, mark at, deja_error *err)
+static int link_made_as(makers *m, int64_t only, const char *made, makers_pair pair, deja_error *err)
 {
-    makers_pair pair = {.reader = number, .read = path, .made = path, .at = at};
     uint32_t index;
-    int status = outputs_index_find(&m->index, m->batch, path, &pair.maker, &index, err);
+    pair.made = made;
+    if (!outputs_index_has(&m->index, outputs_path_hash(made), only))
+        return 0;
+    int status = outputs_index_find(&m->index, m->batch, made, &pair.maker, &index, err);
     if (status <= 0 || (only >= 0 && pair.maker != only))
         return status < 0 ? status : 0;
     return m->found(m->context, &pair, err);
+}
+
+/* The maker of what an input names, and of each folder on the way to it. */
+static int link_input(makers *m, uint32_t number, int64_t only, const job_input *in, deja_error *err)
+{
+    const makers_pair pair = {.reader = number, .read = in->path, .at = in->at};
+    size_t len = plain_len(in);
+    int status = in->pattern ? 0 : link_made_as(m, only, in->path, pair, err);
+    DEJA_AUTO_BUFFER deja_buffer folder = {0};
+    for (size_t i = 1; status == 0 && i < len; i++) {
+        if (in->path[i] != '/')
+            continue;
+        deja_buffer_clear(&folder);
+        deja_buffer_add(&folder, in->path, i);
+        status = folder.failed ? out_of_memory(err) : link_made_as(m, only, folder.data, pair, err);
+    }
+    return status;
+}
+
+static int link_name(makers *m, uint32_t number, int64_t only, const char *path, mark at, deja_error *err)
+{
+    return link_input(m, number, only, &(job_input){.path = path, .at = at}, err);
 }
 
 static mark mark_of_program(const batch_job *def)
@@ -202,8 +258,7 @@ static int link_names(makers *m, uint32_t number, int64_t only, deja_error *err)
         for (size_t at = 0; status == 0 && (program = job_paths_program(&j, at)); at++)
             status = link_name(m, number, only, program, mark_of_program(def), err);
         for (size_t k = 0; status == 0 && k < j.input_count; k++)
-            if (!j.inputs[k].pattern && !j.inputs[k].folder)
-                status = link_name(m, number, only, j.inputs[k].path, j.inputs[k].at, err);
+            status = link_input(m, number, only, &j.inputs[k], err);
         if (status == 0 && j.stdin_path)
             status = link_name(m, number, only, j.stdin_path, def->stdin_path->at, err);
     }

@@ -428,11 +428,15 @@ static void verify_and_commit(active *a)
         begin_commit(a);
 }
 
-/* It was to be kept, but what a needed job left is not known: without a key there is no place for it. */
+/* It was to be kept, but its program cannot be read, or what a needed job left is not known: without a key
+ * there is no place for it. */
 static void finish_unkept(active *a)
 {
     const flow *f = a->flow;
-    if (is_cached(a) && f->options.store && !a->keyed)
+    deja_error why;
+    if (is_cached(a) && f->options.store && reads_check_program(&a->reads, &why) < 0)
+        ending_unfit(a, why.text);
+    else if (is_cached(a) && f->options.store && !a->keyed)
         ending_not_kept(a, f->trouble.len ? f->trouble.data : "what a job left that it needs is not known");
     else
         ending_ran(a);

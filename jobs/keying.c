@@ -136,6 +136,8 @@ int keying_make(active *a, deja_error *err)
     deja_key *k = &a->encoding;
     const batch_job *def = a->job.def;
     int status = 0;
+    if (reads_check_program(&a->reads, NULL) < 0)
+        return 0;
     deja_key_begin(k, def->run == BATCH_CALL ? "call" : "command");
     if (def->scope)
         deja_key_add_string(k, DEJA_FIELD_SCOPE, "", def->scope);

@@ -222,6 +222,11 @@ int reads_check(const reads *r, deja_error *err)
     return 0;
 }
 
+int reads_check_program(const reads *r, deja_error *err)
+{
+    return r->has_program && r->items[0].sys_errno ? explain(&r->items[0], "program", err) : 0;
+}
+
 int reads_probe(reads *r, int dirfd, deja_error *err)
 {
     for (size_t i = r->has_program; i < r->count; i++) {
@@ -244,7 +249,7 @@ void reads_key_file(deja_key *key, deja_field_tag tag, const deja_digest_item *i
 void reads_key(const reads *r, deja_key *key)
 {
     size_t i = 0;
-    if (r->has_program && r->items[0].sys_errno == 0)
+    if (r->has_program)
         deja_key_add_content(key, DEJA_FIELD_PROGRAM, "", &r->items[0].content);
     else if (!r->has_library)
         deja_key_add(key, DEJA_FIELD_PROGRAM, "", NULL, 0);

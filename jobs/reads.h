@@ -28,9 +28,12 @@ typedef struct reads {
  */
 int reads_list(reads *ret, job *j, const char *program, deja_error *err);
 
-/* 0 when every item could be read, else the text for the first that could not. A program that cannot be read
- * counts as none. */
+/* 0 when every item could be read, else the text for the first that could not. The program is left out: it
+ * may be executed without being read. */
 int reads_check(const reads *r, deja_error *err);
+
+/* The same for the program alone: one that could not be read has no content, and its job no key. */
+int reads_check_program(const reads *r, deja_error *err);
 
 /* For a job without a key, where nothing is hashed: what it is said to read must be there. As reads_check. */
 int reads_probe(reads *r, int dirfd, deja_error *err);
@@ -39,7 +42,9 @@ int reads_probe(reads *r, int dirfd, deja_error *err);
  * runs it does something else when nobody may. */
 void reads_key_file(deja_key *key, deja_field_tag tag, const deja_digest_item *item);
 
-/* Adds program, standard input and inputs to the key; a library is not among them. */
+/* Adds program, standard input and inputs to the key, all of which could be read; a library is not among
+ * them.
+ */
 void reads_key(const reads *r, deja_key *key);
 
 /* The content of an input by its path, NULL when it is none. */

@@ -459,6 +459,22 @@ static void test_keying__any_allocation_may_fail(void **state)
     close_run(&r);
 }
 
+static void test_keying__a_program_that_cannot_be_read_makes_no_key(void **state)
+{
+    (void)state;
+    static const int reasons[] = {EACCES, EMFILE, EIO, ENOENT};
+    run r;
+    open_run(&r, "version: 1\njobs:\n  a: {run: [./x, b]}\n");
+    for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
+        active a = begin(&r, "a", 0);
+        a.reads.items[0].sys_errno = reasons[i];
+        assert_int_equal(keying_make(&a, NULL), 0);
+        assert_false(a.keyed);
+        end(&a);
+    }
+    close_run(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -479,6 +495,7 @@ int main(void)
         CASE(test_keying__a_link_is_left_with_the_file_that_it_leads_to),
         CASE(test_keying__an_input_that_may_be_executed_says_so),
         CASE(test_keying__any_allocation_may_fail),
+        CASE(test_keying__a_program_that_cannot_be_read_makes_no_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -473,6 +473,7 @@ static void close_async(backend *b)
         a->stop = 1;
         call(a);
         pthread_join(a->thread, NULL);
+        coroutine_set_stop(&a->set);
     }
     free_async(a);
 }

@@ -34,7 +34,7 @@
 #endif
 
 enum {
-    slab_coroutines = 1024,
+    slab_coroutines = block_stacks,
     canary_words = 8,
     colours = 8, /* stacks begin at different places of their page, else they meet in the same cache sets */
     colour_bytes = 128,
@@ -55,8 +55,7 @@ static const uint64_t canary = 0x64656a61a5c3f00d;
 
 typedef struct coroutine_slab {
     struct coroutine_slab *next;
-    char *stacks; /* one that nobody has, for the lowest canary, and slab_coroutines */
-    size_t bytes;
+    stack_block *stacks; /* the first has nobody but the lowest canary */
     _Alignas(64) coroutine coroutine[slab_coroutines];
 } coroutine_slab;
 
@@ -177,19 +176,6 @@ static void enter(void *arg)
     coroutine_yield(c);
 }
 
-/* Huge pages would give each stack its whole slice. */
-static int map_stacks(coroutine_slab *slab, size_t stack_bytes)
-{
-    slab->bytes = (slab_coroutines + 1) * stack_bytes;
-    void *at = mmap(NULL, slab->bytes, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-    if (at == MAP_FAILED)
-        return -1;
-    madvise(at, slab->bytes, MADV_NOHUGEPAGE);
-    slab->stacks = at;
-    return 0;
-}
-
 static coroutine_slab *map_slab(void)
 {
     void *at = mmap(NULL, sizeof(coroutine_slab), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -201,7 +187,8 @@ static int add_slab(coroutine_set *s)
     coroutine_slab *slab = map_slab();
     if (!slab)
         return -1;
-    if (map_stacks(slab, s->stack_bytes) < 0) {
+    slab->stacks = stack_maker_take(&s->maker, s->total / slab_coroutines);
+    if (!slab->stacks) {
         munmap(slab, sizeof *slab);
         return -1;
     }
@@ -211,7 +198,7 @@ static int add_slab(coroutine_set *s)
     for (size_t i = slab_coroutines; i-- > 0;) {
         coroutine *c = &slab->coroutine[i];
         c->set = s;
-        c->low = slab->stacks + (i + 1) * s->stack_bytes;
+        c->low = slab->stacks->at + (i + 1) * s->stack_bytes;
         c->next = s->free;
         s->free = c;
     }
@@ -231,6 +218,7 @@ void coroutine_set_init(coroutine_set *s, size_t stack_bytes)
     if (stack_bytes < least_stack_bytes)
         stack_bytes = least_stack_bytes;
     *s = (coroutine_set){.stack_bytes = (stack_bytes * sanitizer_factor + page - 1) / page * page};
+    stack_maker_init(&s->maker, s->stack_bytes);
 }
 
 coroutine *coroutine_new(coroutine_set *s, void (*body)(coroutine *c))
@@ -299,8 +287,13 @@ void coroutine_set_trim(coroutine_set *s)
     if (s->live || s->is_trimmed)
         return;
     for (coroutine_slab *slab = s->slab; slab; slab = slab->next)
-        madvise(slab->stacks, slab->bytes, MADV_DONTNEED);
+        madvise(slab->stacks->at, slab->stacks->bytes, MADV_DONTNEED);
     s->is_trimmed = 1;
+}
+
+void coroutine_set_stop(coroutine_set *s)
+{
+    stack_maker_stop(&s->maker);
 }
 
 void coroutine_set_done(coroutine_set *s)
@@ -308,8 +301,9 @@ void coroutine_set_done(coroutine_set *s)
     for (coroutine_slab *next, *slab = s->slab; slab; slab = next) {
         next = slab->next;
         forget_fibers(slab);
-        munmap(slab->stacks, slab->bytes);
+        stack_block_free(slab->stacks);
         munmap(slab, sizeof *slab);
     }
-    *s = (coroutine_set){0};
+    stack_maker_done(&s->maker);
+    s->slab = NULL;
 }

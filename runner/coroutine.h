@@ -8,6 +8,7 @@
  */
 #include "backend.h"
 #include "coroutine_switch.h"
+#include "stack_block.h"
 #include "timer_heap.h"
 
 typedef struct coroutine {
@@ -33,6 +34,7 @@ typedef struct coroutine {
 
 typedef struct coroutine_set {
     size_t stack_bytes;
+    stack_maker maker;
     coroutine *free;
     size_t live;
     struct coroutine_slab *slab; /* newest first */
@@ -64,6 +66,9 @@ coroutine *coroutine_current(void);
 
 /* Gives the memory of all stacks back; nothing lives. */
 void coroutine_set_trim(coroutine_set *s);
+
+/* Before coroutine_set_done, but not in a forked child: ends its thread. */
+void coroutine_set_stop(coroutine_set *s);
 void coroutine_set_done(coroutine_set *s);
 
 #endif

@@ -316,7 +316,7 @@ void heap_let_go(heap *h)
     deja_free(h->slabs);
     deja_free(h->open.item);
     deja_free(h->large.item);
-    if (h->base)
+    if (h->base && getpid() == h->owner) /* in its child something else may be there */
         munmap(h->base, h->len);
     if (h->twin)
         munmap(h->twin, h->len);
@@ -417,6 +417,11 @@ int heap_turn_over(heap *h, deja_error *err)
     close(h->fd);
     h->fd = -1;
     return 0;
+}
+
+void heap_leave_children(heap *h)
+{
+    madvise(h->base, h->len, MADV_DONTFORK);
 }
 
 void *heap_writable(const heap *h, const void *block)

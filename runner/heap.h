@@ -41,6 +41,10 @@ uint64_t heap_len(const heap *h);
 /* Bytes of all blocks that live, for tests. */
 uint64_t heap_used(const heap *h);
 
+/* After the zygote is forked: in other children of the program it is not mapped. They could write to what is
+ * frozen: only the program's own mapping is read-only. */
+void heap_leave_children(heap *h);
+
 /* In the zygote: read-only at its address, writable elsewhere. */
 int heap_turn_over(heap *h, deja_error *err);
 

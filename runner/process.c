@@ -609,6 +609,7 @@ static int open_parts(process *p, deja_error *err)
     rc = zygote_start(s, &p->zygote, err);
     if (rc == 0)
         p->zygote_fd = deja_file_above_standard((int)syscall(SYS_pidfd_open, p->zygote, 0));
+    heap_leave_children(s->heap);
     for (uint32_t w = 0; w < s->boards.workers; w++)
         close_fd(&s->worker_ends[w]);
     close_fd(&s->program);

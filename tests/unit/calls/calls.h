@@ -7,6 +7,7 @@
 #include <deja.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -71,6 +72,27 @@ static inline deja_fn *define_on(deja *d, uint32_t backend, const char *name, de
     if (!f)
         fail_msg("%s", err.text);
     return f;
+}
+
+static sigjmp_buf fault;
+
+static inline void jump_out(int signal)
+{
+    siglongjmp(fault, signal);
+}
+
+/* 1: a write to `at` is a fault. */
+static inline int write_faults(const void *at)
+{
+    struct sigaction old, catch = {.sa_handler = jump_out};
+    volatile int faults = 1;
+    sigaction(SIGSEGV, &catch, &old);
+    if (sigsetjmp(fault, 1) == 0) {
+        *(volatile char *)(uintptr_t)at = 77;
+        faults = 0;
+    }
+    sigaction(SIGSEGV, &old, NULL);
+    return faults;
 }
 
 /* The result of a call that must succeed. */

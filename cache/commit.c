@@ -61,7 +61,7 @@ static int encode(deja_cache *c, struct deja_pending *p, deja_error *err)
                     .encoding = r->encoding,
                     .encoding_len = r->encoding_len,
                     .exit_status = r->exit_status,
-                    .created_ns = deja_wall_ns(c->clock),
+                    .created_ns = r->created_ns ? r->created_ns : deja_wall_ns(c->clock),
                     .wall_ns = r->wall_ns,
                     .cpu_ns = r->cpu_ns,
                     .peak_rss_bytes = r->peak_rss_bytes,

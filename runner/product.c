@@ -118,6 +118,11 @@ void product_freeze(deja_product *p)
         mprotect((void *)p->image, (size_t)p->len, PROT_READ);
 }
 
+int deja_product_is_sealed(const deja_product *p)
+{
+    return p->kept == product_kept_map;
+}
+
 void deja_product_done(deja_product *p)
 {
     if (!p)

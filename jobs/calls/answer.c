@@ -40,9 +40,38 @@ static int is_number(const deja_value *v)
     return v->kind <= DEJA_F64;
 }
 
+int answer_of_copy(const deja_value *v, answer *ret)
+{
+    holder *h = holder_new();
+    if (!h || !(h->copy = deja_value_dup(v))) {
+        holder_release(h);
+        return DEJA_ENOMEM;
+    }
+    *ret = (answer){.value = *h->copy, .in = h};
+    return 0;
+}
+
+/* A write to it faults, whoever has it. */
+static int is_sealed(const holder *h)
+{
+    return h->product.len ? deja_product_is_sealed(&h->product) : h->mapped.map != NULL;
+}
+
+static answer copy_of(const answer *a)
+{
+    answer b;
+    if (answer_of_copy(&a->value, &b) < 0)
+        return out_of_memory();
+    b.was_cached = a->was_cached;
+    b.wall_ns = a->wall_ns;
+    return b;
+}
+
 answer answer_share(const answer *a)
 {
     answer b = *a;
+    if (a->in && !is_sealed(a->in))
+        return copy_of(a);
     if (a->text && !(b.text = deja_strdup(a->text)))
         return out_of_memory();
     if (a->in)
@@ -105,17 +134,6 @@ int answer_of_entry(deja_cache *c, deja_entry *entry, answer *ret, deja_error *e
     if (rc == 0)
         *ret = a;
     return rc;
-}
-
-int answer_of_copy(const deja_value *v, answer *ret)
-{
-    holder *h = holder_new();
-    if (!h || !(h->copy = deja_value_dup(v))) {
-        holder_release(h);
-        return DEJA_ENOMEM;
-    }
-    *ret = (answer){.value = *h->copy, .in = h};
-    return 0;
 }
 
 void answer_done(answer *a)

@@ -27,7 +27,8 @@ typedef struct answer {
     int64_t wall_ns;
 } answer;
 
-/* Another user of the same holder; the text is copied. Out of memory turns it into a failure. */
+/* Another user of the same holder where that is mapped read-only, else a copy: whoever writes to memory
+ * handed out changes it for himself alone. Out of memory turns it into a failure. */
 answer answer_share(const answer *a);
 
 /* A failure with the text of `err`. */

@@ -129,14 +129,19 @@ static int enter_with_key(deja_fn *f, const deja_value *args, size_t n, call_key
     return rc < 0 ? rc : 1;
 }
 
+static void wait_stored(deja *d, const deja_hash *hash)
+{
+    while (flight_keeps(d, hash))
+        context_turn(d, INT64_MAX);
+}
+
 int deja_is_cached(deja_fn *f, const deja_value *args, size_t n, deja_error *err)
 {
     call_key key = {0};
     int rc = enter_with_key(f, args, n, &key, err);
     if (rc == 1) {
         deja_error why = {0};
-        while (flight_keeps(f->d, &key.hash))
-            context_turn(f->d, INT64_MAX);
+        wait_stored(f->d, &key.hash);
         deja_entry *entry = valid_entry(f, &key, &why);
         rc = entry != NULL;
         if (!entry && why.code < 0)
@@ -227,6 +232,7 @@ static int is_kept(deja_fn *f, const deja_value *args, size_t n, deja_hash *hash
     call_key key = {0};
     int rc = enter_with_key(f, args, n, &key, err);
     if (rc == 1) {
+        wait_stored(f->d, &key.hash);
         deja_entry *entry = valid_entry(f, &key, err);
         rc = entry != NULL;
         deja_entry_free(entry);

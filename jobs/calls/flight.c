@@ -78,6 +78,17 @@ static flight *find(const deja *d, const deja_hash *hash)
     return f;
 }
 
+/* The one on its way into the cache that was made last. */
+static flight *find_storing(const deja *d, const deja_hash *hash)
+{
+    flight *last = NULL;
+    for (flight *f = d->table_size ? d->table[home_of(d, hash)] : NULL; f; f = f->chain)
+        if (f->state == STORING && deja_hash_equal(&f->key.hash, hash) && (!last || f->serial > last->serial))
+            last = f;
+    return last;
+}
+
+/* Of one key the newest stays first. */
 static int grow_table(deja *d)
 {
     size_t size = d->table_size ? 2 * d->table_size : TABLE_FIRST;
@@ -87,13 +98,15 @@ static int grow_table(deja *d)
         return -1;
     d->table = table;
     d->table_size = size;
-    for (size_t i = 0; i < old_size; i++)
-        for (flight *f = old[i], *next; f; f = next) {
-            flight **home = &table[home_of(d, &f->key.hash)];
-            next = f->chain;
-            f->chain = *home;
-            *home = f;
+    for (size_t i = 0; i < old_size; i++) {
+        flight **end[2] = {&table[i], &table[i + old_size]};
+        for (flight *f = old[i]; f; f = f->chain) {
+            size_t half = home_of(d, &f->key.hash) >= old_size;
+            *end[half] = f;
+            end[half] = &f->chain;
         }
+        *end[0] = *end[1] = NULL;
+    }
     deja_free(old);
     return 0;
 }
@@ -138,8 +151,12 @@ static void retire(flight *f)
         list_remove(&d->storing, f);
     if (f->claimed)
         deja_claim_release(d->claims, &f->key.hash);
-    if (f->keyed)
+    if (f->keyed) {
         table_remove(d, f);
+        flight *next = find(d, &f->key.hash);
+        if (next && next->state == ASIDE)
+            next->ask_again_ns = 0; /* it waits for this claim */
+    }
     free_keeping(f->keeping);
     deja_free(f->args);
     call_key_done(&f->key);
@@ -149,20 +166,25 @@ static void retire(flight *f)
     pthread_cond_broadcast(&d->changed);
 }
 
-/* Everybody who waits gets it. */
-static void answer_all(flight *f, const answer *a)
+/* Everybody who waits gets it; the last one takes it, unless it is still needed. */
+static void answer_all(flight *f, answer *a, int needed)
 {
     while (f->wanted) {
         deja_future *future = f->wanted;
         f->wanted = future->sibling;
-        future_answer(future, answer_share(a));
+        if (f->wanted || needed) {
+            future_answer(future, answer_share(a));
+        } else {
+            future_answer(future, *a);
+            *a = (answer){0};
+        }
     }
 }
 
 static void fail(flight *f, const deja_error *err)
 {
     answer a = answer_of_error(err);
-    answer_all(f, &a);
+    answer_all(f, &a, 0);
     answer_done(&a);
     retire(f);
 }
@@ -224,6 +246,7 @@ static void fill_result(keeping *k, int64_t cpu_ns)
     r->encoding_len = f->key.fields.bytes.len;
     r->label = f->label;
     r->wall_ns = k->answer.wall_ns;
+    r->created_ns = deja_wall_ns(NULL);
     r->cpu_ns = cpu_ns > 0 ? cpu_ns : 0;
     r->out.fd = r->err.fd = -1;
     r->root_fd = AT_FDCWD;
@@ -272,8 +295,9 @@ void flight_outcome(flight *f, deja_task_outcome *o)
     deja_product_done(&o->product);
     deja_free(o->text);
     f->d->progress.running--;
-    answer_all(f, &a);
-    if (a.code == 0 && is_kept(f)) {
+    int kept = a.code == 0 && is_kept(f);
+    answer_all(f, &a, kept);
+    if (kept) {
         store(f, a, cpu_ns);
         return;
     }
@@ -300,18 +324,42 @@ static int may_look_up(const flight_request *q)
     return q->keyed && !(q->function->d->flags & DEJA_REFRESH) && !(q->flags & DEJA_FORCE);
 }
 
+/* The same for a result that is on its way into the cache. The flight may end while the rule is asked. */
+static int use_stored(flight_request *q, const flight *f, answer *ret)
+{
+    const deja_result *r = &f->keeping->result;
+    const deja_entry made = {.created_ns = r->created_ns, .wall_ns = r->wall_ns, .cpu_ns = r->cpu_ns};
+    if (made.created_ns == q->refused_ns)
+        return 0;
+    answer a = answer_share(&f->keeping->answer);
+    a.was_cached = a.code == 0;
+    if (function_allows(q->function, &made)) {
+        *ret = a;
+        return 1;
+    }
+    q->refused_ns = made.created_ns;
+    answer_done(&a);
+    return 0;
+}
+
 void flight_look_up(flight_request *q, size_t n, answer *answers, uint8_t *found)
 {
     deja_lookup items[FLIGHT_GROUP];
     size_t of[FLIGHT_GROUP], asked = 0;
     memset(found, 0, n);
-    for (size_t i = 0; i < n && asked < FLIGHT_GROUP; i++)
-        if (may_look_up(&q[i])) {
-            of[asked] = i;
-            items[asked++] = (deja_lookup){.key = q[i].key.hash,
-                                           .encoding = q[i].key.fields.bytes.data,
-                                           .encoding_len = q[i].key.fields.bytes.len};
+    for (size_t i = 0; i < n && asked < FLIGHT_GROUP; i++) {
+        if (!may_look_up(&q[i]))
+            continue;
+        const flight *storing = find_storing(q[i].function->d, &q[i].key.hash);
+        if (storing) { /* newer than what the cache has */
+            found[i] = (uint8_t)use_stored(&q[i], storing, &answers[i]);
+            continue;
         }
+        of[asked] = i;
+        items[asked++] = (deja_lookup){.key = q[i].key.hash,
+                                       .encoding = q[i].key.fields.bytes.data,
+                                       .encoding_len = q[i].key.fields.bytes.len};
+    }
     if (asked == 0 || deja_cache_lookup(q->function->d->cache, items, asked, NULL) < 0)
         return; /* whatever the trouble is, the store tells it */
     for (size_t k = 0; k < asked; k++)
@@ -321,10 +369,6 @@ void flight_look_up(flight_request *q, size_t n, answer *answers, uint8_t *found
 
 static void join(flight *f, deja_future *future)
 {
-    if (f->state == STORING) {
-        future_answer(future, answer_share(&f->keeping->answer));
-        return;
-    }
     if (f->state == RUNNING && f->here && pthread_equal(f->runner, pthread_self())) {
         deja_error err;
         deja_fail(&err, DEJA_EBUSY, "'%s' waits for its own result", f->function->name);
@@ -422,7 +466,7 @@ static void look_again_and_dispatch(flight *const *flights, flight_request *q, s
         }
         f->d->progress.hits += found[i];
         if (found[i]) {
-            answer_all(f, &answers[i]);
+            answer_all(f, &answers[i], 0);
             answer_done(&answers[i]);
         }
         retire(f);
@@ -463,12 +507,15 @@ static flight *flight_new(flight_request *q)
     return NULL;
 }
 
-/* A new flight that has its claim, or NULL: the future joined another one, was set aside or has failed. */
+/*
+ * A new flight that has its claim, or NULL: the future joined another one, was set aside or has failed. One
+ * whose result is being stored was no answer to the look-up; the new one gets the claim after it.
+ */
 static flight *join_or_make(flight_request *q, deja_future *future)
 {
     deja_error err;
     flight *f = q->keyed ? find(q->function->d, &q->key.hash) : NULL;
-    if (f && !(f->state == STORING && q->flags & DEJA_FORCE)) {
+    if (f && f->state != STORING) {
         f->forced |= (q->flags & DEJA_FORCE) != 0; /* where it is not begun yet */
         join(f, future);
         return NULL;
@@ -655,6 +702,5 @@ void flight_wait_kept(deja *d)
 
 int flight_keeps(const deja *d, const deja_hash *hash)
 {
-    const flight *f = find(d, hash);
-    return f && f->state == STORING;
+    return find_storing(d, hash) != NULL;
 }

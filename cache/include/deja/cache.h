@@ -257,6 +257,7 @@ typedef struct deja_result {
     size_t encoding_len;
     const char *label;
     int32_t exit_status;
+    int64_t created_ns; /* wall clock; 0: when it is committed */
     int64_t wall_ns, cpu_ns;
     uint64_t peak_rss_bytes;
     deja_payload out, err;

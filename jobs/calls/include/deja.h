@@ -158,15 +158,17 @@ DEJA_API int64_t deja_forget_all(deja *d, deja_error *err);
 
 DEJA_API size_t deja_results_count(const deja_results *r);
 
-/* Borrowed until deja_results_free; NULL for an item that failed, and out of range. Arrays are mapped
- * read-only. */
+/* Borrowed until deja_results_free; NULL for an item that failed, and out of range. Read-only: a value of
+ * 256 KB or more is mapped so that a write faults; what is written to a smaller one is neither kept nor seen
+ * by other calls. */
 DEJA_API const deja_value *deja_results_at(const deja_results *r, size_t i);
 
 /* Why item i failed, naming function and item; NULL when it did not. Its code, 0 when it did not. */
 DEJA_API const char *deja_results_error(const deja_results *r, size_t i);
 DEJA_API int deja_results_code(const deja_results *r, size_t i);
 
-/* 1: answered from the cache. */
+/* 1: it was there when the call came, in the cache or on its way into it; 0: computed for this call, or for
+ * several that waited for it together. */
 DEJA_API int deja_results_was_cached(const deja_results *r, size_t i);
 
 /* What computing it took, then or now. */
@@ -297,8 +299,8 @@ DEJA_API void deja_progress_get(deja *d, deja_progress *ret);
 /*
  * A zeroed array that workers map at the same address: passed to calls it is never copied, and hashed once
  * however often. The first call that gets it makes the caller's mapping read-only: a later write faults;
- * deja_array_edit gives a writable copy. NULL with DEJA_EFULL when there is no room (never SIGBUS),
- * DEJA_EINVAL.
+ * deja_array_edit gives a writable copy. In a forked child it is not mapped. NULL with DEJA_EFULL when there
+ * is no room (never SIGBUS), DEJA_EINVAL.
  */
 DEJA_API deja_array *deja_array_new(deja *d, uint32_t dtype, uint32_t ndim, const int64_t *shape,
                                     deja_error *err);

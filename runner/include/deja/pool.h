@@ -116,6 +116,10 @@ typedef struct deja_product {
 
 DEJA_API void deja_product_done(deja_product *p);
 
+/* 1: its image is mapped read-only, a write faults; 0: it lies in memory (small ones do), or there is none.
+ */
+DEJA_API int deja_product_is_sealed(const deja_product *p);
+
 /* Closes `fd`; the image stays. For who keeps many products and needs no file of them. */
 DEJA_API void deja_product_close_file(deja_product *p);
 

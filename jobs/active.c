@@ -5,6 +5,7 @@
 #include "active.h"
 #include "aside.h"
 #include "environment.h"
+#include "feed.h"
 #include "outputs.h"
 #include <deja/cleanup.h>
 #include <string.h>
@@ -207,7 +208,8 @@ deja_hash active_identity(const active *a)
 
 int active_is_part_of_itself(const active *a)
 {
-    if (a->flow->batch->absolute_keys || !environment_get(a->flow->options.environment, "DEJA_CLAIMS"))
+    int is_of_file = a->flow->batch->source.path[0] != '\0'; /* of others two in one folder may look alike */
+    if (!is_of_file || !environment_get(a->flow->options.environment, "DEJA_CLAIMS"))
         return 0;
     deja_hash identity = active_identity(a);
     return ancestor_names(a->flow, &identity);
@@ -267,6 +269,8 @@ void active_retire(active *a)
 {
     flow *f = a->flow;
     active_release(a);
+    if (a->job.def->feed)
+        feed_drop(a->job.def->feed, a->job.index);
     deja_result_done(&a->result);
     deja_outcome_done(&a->outcome);
     deja_product_done(&a->product);

@@ -115,6 +115,7 @@ typedef struct batch_job {
     int cache;                    /* 0: runs every time */
     int keep_record;              /* keep: record */
     int keep_failed;              /* outputs of a failed job stay */
+    struct feed *feed;            /* its instances come from there during the run; NULL: from the matrix */
 } batch_job;
 
 typedef struct batch {
@@ -145,7 +146,9 @@ int batch_load_text(batch **ret, const char *path, const char *text, size_t len,
                     deja_error *err);
 
 /* A batch of one job without file: `argv` runs in `folder`; inputs, outputs, env as given (NULL-terminated
- * lists, may be NULL). */
+ * lists, may be NULL). With a feed the job has an instance for each of its rows; then replacement strings
+ * (replacement.h) stand in words, inputs and outputs, and where none stands in the command the arguments
+ * follow it. */
 typedef struct batch_command {
     const char *const *argv;
     const char *const *inputs; /* relative to `folder`; names, not patterns; a trailing slash is a folder */
@@ -153,7 +156,11 @@ typedef struct batch_command {
     const char *const *env; /* names of variables */
     const char *stdin_path;
     const char *version, *scope;
-    int anywhere; /* leave the working directory out of the key */
+    int anywhere;      /* leave the working directory out of the key */
+    struct feed *feed; /* borrowed, NULL: a single instance; what follows goes with a feed only */
+    const struct replacement_syntax *syntax;
+    int is_shell; /* argv is one word, a text for the shell */
+    int no_cache; /* it runs every time */
 } batch_command;
 
 /* `folder` is absolute and normalised. The job is called by the last component of argv[0]. Nothing is

@@ -4,6 +4,7 @@
  */
 #include "batch_read.h"
 #include "glob.h"
+#include "replacement.h"
 #include <deja/cleanup.h>
 #include <deja/file.h>
 #include <string.h>
@@ -31,28 +32,118 @@ static int literal(batch_reader *r, const char *text, batch_text *ret)
     return 0;
 }
 
+/* The same; with a feed replacement strings are expressions. */
+static int read_word(batch_reader *r, const batch_command *c, const char *text, batch_text *ret)
+{
+    if (!c->feed)
+        return literal(r, text, ret);
+    template_text *t = read_alloc(r, 1, sizeof *t);
+    *ret = (batch_text){.template = t};
+    if (!t)
+        return read_no_memory(r);
+    int code = replacement_parse(t, text, c->syntax, &r->b->arena, r->err);
+    return code ? code : replacement_place(t, c->syntax, NULL, r->err);
+}
+
 static int check_path(batch_reader *r, const char *path, const char *what)
 {
     return *path ? 0 : deja_fail(r->err, DEJA_EINVAL, "the path of an %s is empty", what);
 }
 
-static int set_words(batch_reader *r, const char *const *argv, batch_job *job)
+static int set_name(batch_reader *r, const char *program, batch_job *job)
 {
-    job->word_count = count_list(argv);
-    if (!job->word_count || !*argv[0])
-        return deja_fail(r->err, DEJA_EINVAL, "no command is given");
-    job->words = read_alloc(r, job->word_count, sizeof *job->words);
-    int code = job->words ? 0 : read_no_memory(r);
-    for (size_t i = 0; i < job->word_count && !code; i++)
-        code = literal(r, argv[i], &job->words[i]);
-    const char *slash = strrchr(argv[0], '/');
-    const char *name = slash && slash[1] ? slash + 1 : argv[0];
+    const char *slash = strrchr(program, '/');
+    const char *name = slash && slash[1] ? slash + 1 : program;
     job->name = deja_arena_dup(&r->b->arena, name, strlen(name));
-    return !code && !job->name ? read_no_memory(r) : code;
+    return job->name ? 0 : read_no_memory(r);
 }
 
-static int set_inputs(batch_reader *r, const char *const *paths, batch_job *job)
+/* Where no replacement string stands in the command, the arguments follow it. */
+static int append_arguments(batch_reader *r, const batch_command *c, batch_job *job)
 {
+    size_t replaced = 0;
+    for (size_t i = 0; i < job->word_count; i++)
+        replaced += job->words[i].template->expr_count;
+    if (!c->feed || replaced || c->syntax->only_number)
+        return 0;
+    return read_word(r, c, c->syntax->all ? c->syntax->all : "{}", &job->words[job->word_count++]);
+}
+
+static int set_words(batch_reader *r, const batch_command *c, batch_job *job)
+{
+    job->word_count = count_list(c->argv);
+    if (!job->word_count || !*c->argv[0])
+        return deja_fail(r->err, DEJA_EINVAL, "no command is given");
+    job->words = read_alloc(r, job->word_count + 1, sizeof *job->words);
+    int code = job->words ? 0 : read_no_memory(r);
+    for (size_t i = 0; i < job->word_count && !code; i++)
+        code = read_word(r, c, c->argv[i], &job->words[i]);
+    if (!code)
+        code = append_arguments(r, c, job);
+    job->run = BATCH_ARGV;
+    job->shell = NULL;
+    return code ? code : set_name(r, job->words[0].template->expr_count ? "map" : c->argv[0], job);
+}
+
+/* What would run it as a command of its own, were it put behind. */
+static int check_append(batch_reader *r, const char *text, size_t len)
+{
+    if (len == 0)
+        return deja_fail(r->err, DEJA_EINVAL, "no command is given");
+    if (!strchr(";&|(", text[len - 1]))
+        return 0;
+    return deja_fail(r->err, DEJA_EINVAL, "the command ends with '%c': say with {} where arguments stand",
+                     text[len - 1]);
+}
+
+/* The text as it is, or with a replacement string behind it. */
+static int parse_text(batch_reader *r, const batch_command *c, const char *text, shell_text *ret)
+{
+    replacement_syntax syntax = *c->syntax;
+    syntax.is_shell = 1;
+    int code = replacement_parse(&ret->text, text, &syntax, &r->b->arena, r->err);
+    if (code || ret->text.expr_count || syntax.only_number)
+        return code;
+    size_t len = strlen(text);
+    while (len > 0 && strchr(" \t\r\n", text[len - 1]))
+        len--;
+    code = check_append(r, text, len);
+    if (code)
+        return code;
+    DEJA_AUTO_BUFFER deja_buffer b = {0};
+    deja_buffer_add(&b, text, len);
+    deja_buffer_addf(&b, " %s", syntax.all ? syntax.all : "{}");
+    return b.failed ? read_no_memory(r)
+                    : replacement_parse(&ret->text, b.data, &syntax, &r->b->arena, r->err);
+}
+
+static int name_text(batch_reader *r, const char *text, batch_job *job)
+{
+    const char *program = shell_first_word(text, &r->b->arena);
+    return set_name(r, program && !strchr(program, '{') ? program : "map", job);
+}
+
+static int set_text(batch_reader *r, const batch_command *c, batch_job *job)
+{
+    shell_text *text = read_alloc(r, 1, sizeof *text);
+    job->words = read_alloc(r, 1, sizeof *job->words);
+    if (!text || !job->words)
+        return read_no_memory(r);
+    int code = parse_text(r, c, c->argv[0], text);
+    if (!code)
+        code = shell_parse_places(text, job->shell, count_list(job->shell), &r->b->arena, NULL, r->err);
+    if (!code)
+        code = replacement_place(&text->text, c->syntax, text->places, r->err);
+    job->run = BATCH_SHELL_TEXT;
+    job->text = text;
+    job->words[0] = (batch_text){.template = &text->text};
+    job->word_count = 1;
+    return code ? code : name_text(r, c->argv[0], job);
+}
+
+static int set_inputs(batch_reader *r, const batch_command *c, batch_job *job)
+{
+    const char *const *paths = c->inputs;
     job->inputs = read_alloc(r, count_list(paths), sizeof *job->inputs);
     int code = job->inputs ? 0 : read_no_memory(r);
     for (; paths && paths[job->input_count] && !code; job->input_count++) {
@@ -63,19 +154,27 @@ static int set_inputs(batch_reader *r, const char *const *paths, batch_job *job)
         if (!code && escaped.failed)
             code = read_no_memory(r);
         if (!code)
-            code = literal(r, deja_buffer_string(&escaped), &job->inputs[job->input_count]);
+            code = read_word(r, c, deja_buffer_string(&escaped), &job->inputs[job->input_count]);
     }
     return code;
 }
 
 /* A relative path that leads out of the folder is what the user typed: it is meant, and made absolute. */
-static int set_output(batch_reader *r, const char *path, batch_output *ret)
+static int set_output(batch_reader *r, const batch_command *c, const char *path, batch_output *ret)
 {
     int code = check_path(r, path, "output");
     if (code)
         return code;
     if (path[strlen(path) - 1] == '/')
         return deja_fail(r->err, DEJA_EINVAL, "the output '%s' is a folder: name the files in it", path);
+    ret->name = "";
+    if (c->feed) {
+        code = read_word(r, c, path, &ret->path);
+        return code || c->syntax->most == 1 || !replacement_has_all(ret->path.template)
+                   ? code
+                   : deja_fail(r->err, DEJA_EINVAL, "the output '%s' would be several files: name each",
+                               path);
+    }
     DEJA_AUTO_BUFFER deja_buffer joined = {0};
     deja_path_join(&joined, r->b->folder, path);
     if (joined.failed)
@@ -83,16 +182,16 @@ static int set_output(batch_reader *r, const char *path, batch_output *ret)
     const char *inside = deja_path_inside(r->b->folder, deja_buffer_string(&joined));
     if (strcmp(inside, ".") == 0)
         return deja_fail(r->err, DEJA_EINVAL, "the output '%s' is the working folder itself", path);
-    ret->name = "";
     return literal(r, inside, &ret->path);
 }
 
-static int set_outputs(batch_reader *r, const char *const *paths, batch_job *job)
+static int set_outputs(batch_reader *r, const batch_command *c, batch_job *job)
 {
+    const char *const *paths = c->outputs;
     job->outputs = read_alloc(r, count_list(paths), sizeof *job->outputs);
     int code = job->outputs ? 0 : read_no_memory(r);
     for (; paths && paths[job->output_count] && !code; job->output_count++)
-        code = set_output(r, paths[job->output_count], &job->outputs[job->output_count]);
+        code = set_output(r, c, paths[job->output_count], &job->outputs[job->output_count]);
     return code;
 }
 
@@ -141,16 +240,15 @@ static int set_job(batch_reader *r, const batch_command *command, batch_job *job
     int code = batch_job_defaults(r, job);
     if (code)
         return code;
-    job->run = BATCH_ARGV;
-    job->shell = NULL;
+    job->feed = command->feed;
+    job->cache = !command->no_cache;
+    code = batch_read_matrix(r, NULL, NULL, job);
     if (!code)
-        code = batch_read_matrix(r, NULL, NULL, job);
+        code = command->is_shell ? set_text(r, command, job) : set_words(r, command, job);
     if (!code)
-        code = set_words(r, command->argv, job);
+        code = set_inputs(r, command, job);
     if (!code)
-        code = set_inputs(r, command->inputs, job);
-    if (!code)
-        code = set_outputs(r, command->outputs, job);
+        code = set_outputs(r, command, job);
     if (!code)
         code = set_env(r, command->env, job);
     if (!code)

@@ -1,6 +1,7 @@
 /* The fields of a key for people, see fields.h. */
 #include "fields.h"
 #include "argument.h"
+#include "feed.h"
 #include "json.h"
 #include <deja/cleanup.h>
 #include <stdio.h>
@@ -147,11 +148,26 @@ void fields_json(deja_buffer *b, const char *key, const void *encoding, size_t l
     json_close(b, ']');
 }
 
+static void add_arguments(deja_buffer *b, const feed *f, uint32_t index)
+{
+    const feed_row *row = feed_get(f, index);
+    DEJA_AUTO_BUFFER deja_buffer name = {0};
+    for (uint32_t i = 0; row && i < row->count; i++) {
+        deja_buffer_clear(&name);
+        feed_argument_name(f, i, &name);
+        b->failed |= name.failed;
+        json_name(b, deja_buffer_string(&name), name.len);
+        json_bytes(b, NULL, row->values[i], strlen(row->values[i]));
+    }
+}
+
 void fields_params(deja_buffer *b, const char *key, const batch_job *def, uint32_t index)
 {
     uint32_t indices[BATCH_MOST_AXES];
     json_open(b, key, '{');
-    if (def->matrix && def->expanded && def->matrix->count) {
+    if (def->feed)
+        add_arguments(b, def->feed, index);
+    else if (def->matrix && def->expanded && def->matrix->count) {
         DEJA_AUTO_BUFFER deja_buffer value = {0};
         matrix_indices(def->matrix, index, indices);
         for (size_t i = 0; i < def->matrix->count; i++) {

@@ -650,10 +650,10 @@ static int time_left_ms(const flow *f, int timeout_ms)
 
 void flow_wait(flow *f, struct pollfd *extra, size_t extra_count, int timeout_ms)
 {
-    struct pollfd fds[8];
+    struct pollfd fds[9];
     size_t n = 0;
-    if (extra_count > sizeof fds / sizeof *fds - 3)
-        extra_count = sizeof fds / sizeof *fds - 3;
+    if (extra_count > sizeof fds / sizeof *fds - 4)
+        extra_count = sizeof fds / sizeof *fds - 4;
     for (; n < extra_count; n++)
         fds[n] = extra[n];
     int cache_fd = f->options.cache ? deja_cache_fd(f->options.cache) : -1;
@@ -664,6 +664,9 @@ void flow_wait(flow *f, struct pollfd *extra, size_t extra_count, int timeout_ms
     int calls_fd = functions_fd(f->functions);
     if (calls_fd >= 0)
         fds[n++] = (struct pollfd){.fd = calls_fd, .events = POLLIN};
+    int plan_waits = may_take(f) ? plan_fd(f->plan) : -1;
+    if (plan_waits >= 0)
+        fds[n++] = (struct pollfd){.fd = plan_waits, .events = POLLIN};
     int ready = poll(fds, n, time_left_ms(f, timeout_ms));
     for (size_t i = 0; i < extra_count; i++)
         extra[i].revents = ready > 0 ? fds[i].revents : 0;

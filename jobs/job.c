@@ -2,6 +2,7 @@
  * Rendering: expressions of a definition get the values of one instance.
  */
 #include "job.h"
+#include "feed.h"
 #include "job_call.h"
 #include "job_paths.h"
 #include "job_scope.h"
@@ -21,6 +22,10 @@ static const char *axis_value(job *j, const matrix_axis *axis, uint32_t index)
 static int render_values(job *j, deja_error *err)
 {
     const matrix *m = j->def->matrix;
+    if (j->def->feed) {
+        j->row = feed_get(j->def->feed, j->index);
+        return j->row ? 0 : deja_fail(err, DEJA_EINVAL, "its arguments are forgotten");
+    }
     uint32_t *indices = deja_arena_alloc(&j->arena, (m->count + 1) * sizeof *indices);
     j->values = deja_arena_alloc(&j->arena, (m->count + 1) * sizeof *j->values);
     if (!indices || !j->values)
@@ -114,6 +119,10 @@ static int render_command(job *j, deja_error *err)
 void job_name(deja_buffer *b, const batch_job *def, uint32_t index)
 {
     deja_buffer_add_string(b, def->name);
+    if (def->feed) {
+        feed_name(def->feed, index, b);
+        return;
+    }
     const matrix *m = def->matrix;
     if (m->count == 0 || !def->expanded)
         return;

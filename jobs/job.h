@@ -23,14 +23,15 @@ typedef struct job_output {
 typedef struct job {
     const batch *batch;
     const batch_job *def;
-    uint32_t index;           /* number within its matrix */
-    const char **values;      /* of the matrix's axes, one each */
-    const char *const *argv;  /* to be executed without a shell, NULL-terminated; NULL: needs its shell */
-    const char *const *shell; /* the shell's argv with the text as last word; NULL for an argv job */
-    const char *text;         /* shell text after substitution; NULL for an argv job */
-    const char *program;      /* the first word where that is plain, else NULL */
-    const char *library;      /* of a call; NULL: a command */
-    const deja_value *args;   /* of a call, in its order; files by their paths as above */
+    uint32_t index;             /* number within its matrix */
+    const char **values;        /* of the matrix's axes, one each */
+    const struct feed_row *row; /* where the instance comes from a feed; else NULL */
+    const char *const *argv;    /* to be executed without a shell, NULL-terminated; NULL: needs its shell */
+    const char *const *shell;   /* the shell's argv with the text as last word; NULL for an argv job */
+    const char *text;           /* shell text after substitution; NULL for an argv job */
+    const char *program;        /* the first word where that is plain, else NULL */
+    const char *library;        /* of a call; NULL: a command */
+    const deja_value *args;     /* of a call, in its order; files by their paths as above */
     size_t arg_count;
     const char *cwd;        /* "." for the batch's folder */
     const char *stdin_path; /* NULL: none */

@@ -2,11 +2,13 @@
  * Inputs and outputs rendered, and what only then can be said against them.
  */
 #include "job_paths.h"
+#include "feed.h"
 #include "glob.h"
 #include "job_scope.h"
 #include <deja/cleanup.h>
 #include <deja/file.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static int is_clean(const char *path)
 {
@@ -89,6 +91,36 @@ static int add_pattern_input(scope *s, size_t *cap, const batch_text *text, cons
     return path && !b.failed ? add_input(s->job, cap, text, path, 0, err) : scope_no_memory(err);
 }
 
+static int is_own_output(const job *j, const char *path)
+{
+    for (size_t i = 0; i < j->output_count; i++)
+        if (strcmp(j->outputs[i].path, path) == 0)
+            return 1;
+    return 0;
+}
+
+/* Arguments that are paths of files or folders. What is neither is a word like others. */
+static int add_named_files(job *j, size_t *cap, deja_error *err)
+{
+    static const batch_text nowhere;
+    for (uint32_t i = 0; i < j->row->count; i++) {
+        struct stat st;
+        const char *path = j->row->values[i];
+        if (fstatat(j->batch->folder_fd, path, &st, 0) < 0 || !(S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)))
+            continue;
+        DEJA_AUTO_BUFFER deja_buffer b = {0};
+        deja_buffer_addf(&b, "%s%s", path, S_ISDIR(st.st_mode) ? "/" : "");
+        const char *copy = deja_arena_dup(&j->arena, deja_buffer_string(&b), b.len);
+        if (!copy || b.failed)
+            return scope_no_memory(err);
+        const char *placed = job_paths_place(j, path);
+        int status = placed && is_own_output(j, placed) ? 0 : add_input(j, cap, &nowhere, copy, 0, err);
+        if (status < 0)
+            return status;
+    }
+    return 0;
+}
+
 int job_paths_inputs(job *j, deja_error *err)
 {
     size_t cap = 0;
@@ -108,7 +140,7 @@ int job_paths_inputs(job *j, deja_error *err)
         if (status < 0)
             return status;
     }
-    return 0;
+    return j->row && feed_names_files(j->def->feed) ? add_named_files(j, &cap, err) : 0;
 }
 
 /* An output may lie outside only when the batch says so with an absolute path. */
@@ -117,7 +149,7 @@ static int check_output(job *j, const batch_text *text, const char *given, const
     size_t len = strlen(given);
     if (len == 0)
         deja_fail(err, DEJA_EINVAL, "an output's path is empty");
-    else if (given[0] != '/' && (path[0] == '/' || strcmp(path, ".") == 0))
+    else if (given[0] != '/' && ((path[0] == '/' && !j->row) || strcmp(path, ".") == 0))
         deja_fail(
             err, DEJA_EINVAL,
             "output '%s' lies outside the folder of the batch: write it as an absolute path if that is meant",

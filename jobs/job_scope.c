@@ -3,6 +3,7 @@
  */
 #include "job_scope.h"
 #include "glob.h"
+#include "replacement.h"
 #include <deja/cleanup.h>
 #include <string.h>
 
@@ -139,10 +140,28 @@ static int set_outputs(scope *s, template_value *ret, deja_error *err)
     return status < 0 ? status : set_list(s, l.items, l.count, ret, err);
 }
 
+/* A replacement string. */
+static int set_replaced(scope *s, const template_expr *e, template_value *ret, deja_error *err)
+{
+    int status = replacement_resolve(s->job->row, e, &s->job->arena, ret, err);
+    if (status < 0 || !s->escape)
+        return status;
+    if (!ret->is_list)
+        return set_scalar(s, ret->data, ret, err);
+    const char **items = deja_arena_alloc(&s->job->arena, (ret->count + 1) * sizeof *items);
+    if (!items)
+        return scope_no_memory(err);
+    for (size_t i = 0; i < ret->count; i++)
+        items[i] = ret->items[i];
+    return set_list(s, items, ret->count, ret, err);
+}
+
 int scope_resolve(void *context, const template_expr *e, template_value *ret, deja_error *err)
 {
     scope *s = context;
     job *j = s->job;
+    if (j->row)
+        return set_replaced(s, e, ret, err);
     batch_name name;
     if (batch_name_of(j->batch, j->def, e, &name) < 0)
         return deja_fail(err, DEJA_EINVAL, "unknown name '%s'", e->names[0]);

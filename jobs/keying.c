@@ -3,6 +3,7 @@
  */
 #include "keying.h"
 #include "environment.h"
+#include "feed.h"
 #include <deja/cleanup.h>
 #include <deja/encoding.h>
 #include <deja/file.h>
@@ -156,6 +157,8 @@ int keying_make(active *a, deja_error *err)
     if (status < 0)
         return status;
     reads_key(&a->reads, k);
+    if (a->job.row && a->job.row->fd >= 0)
+        deja_key_add_content(k, DEJA_FIELD_STDIN, "", &a->job.row->content);
     for (size_t i = 0; i < a->job.output_count; i++)
         deja_key_add_string(k, DEJA_FIELD_OUTPUT, a->job.outputs[i].name, a->job.outputs[i].path);
     if (!add_needs(a))

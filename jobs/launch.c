@@ -3,6 +3,7 @@
  */
 #include "launch.h"
 #include "environment.h"
+#include "feed.h"
 #include "functions.h"
 #include "outputs.h"
 #include <deja/cleanup.h>
@@ -201,6 +202,13 @@ static int open_stdin(const active *a, int *ret, deja_error *err)
     return 0;
 }
 
+/* What was cut for it, from the first byte on. */
+static int share_block(const feed_row *row, int *ret, deja_error *err)
+{
+    *ret = fcntl(row->fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    return *ret < 0 || lseek(*ret, 0, SEEK_SET) < 0 ? deja_fail_errno(err, "open its standard input") : 0;
+}
+
 int launch_start(active *a, int *ret_status, deja_error *err)
 {
     flow *f = a->flow;
@@ -213,6 +221,8 @@ int launch_start(active *a, int *ret_status, deja_error *err)
         return status;
     if (a->job.stdin_path)
         status = open_stdin(a, &in, err);
+    else if (a->job.row && a->job.row->fd >= 0)
+        status = share_block(a->job.row, &in, err);
     if (a->keyed)
         a->way = reads_way(&a->reads, f->batch->folder_fd);
     if (a->job.library)

@@ -1,9 +1,12 @@
 /* The parameters of an instance, see params.h. */
 #include "params.h"
+#include "feed.h"
 #include <deja/hash.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { ARGUMENTS_BYTES = 4096 }; /* of a command line that are kept as they are */
 
 /* Into the order of names: there are few. */
 static void insert(params *p, const char *name, size_t offset)
@@ -14,11 +17,36 @@ static void insert(params *p, const char *name, size_t offset)
     p->items[at] = (param){.name = name, .value = (const char *)offset};
 }
 
+/* Those of a command line, as one: nobody compares them one by one. Of very long ones a hash does. */
+static void take_arguments(params *p, const feed *f, uint32_t index)
+{
+    const feed_row *row = feed_get(f, index);
+    deja_buffer *b = &p->text;
+    for (uint32_t i = 0; row && i < row->count; i++) {
+        if (i)
+            deja_buffer_add_char(b, ' ');
+        shell_quote(b, row->values[i], strlen(row->values[i]));
+    }
+    if (b->len > ARGUMENTS_BYTES) {
+        char hex[DEJA_HASH_HEX];
+        const deja_hash hash = deja_hash_bytes(b->data, b->len);
+        deja_hash_hex(&hash, hex);
+        deja_buffer_clear(b);
+        deja_buffer_add_string(b, hex);
+    }
+    p->items[0] = (param){.name = "arguments", .value = deja_buffer_string(b)};
+    p->count = !b->failed;
+}
+
 void params_of(params *ret, const batch_job *def, uint32_t index)
 {
     uint32_t indices[BATCH_MOST_AXES];
     deja_buffer_clear(&ret->text);
     ret->count = 0;
+    if (def->feed) {
+        take_arguments(ret, def->feed, index);
+        return;
+    }
     if (!def->matrix || !def->expanded || !def->matrix->count)
         return;
     matrix_indices(def->matrix, index, indices);

@@ -4,6 +4,7 @@
  */
 #include "plan.h"
 #include "edges.h"
+#include "fed.h"
 #include <deja/cleanup.h>
 #include <deja/clock.h>
 #include <string.h>
@@ -41,6 +42,7 @@ typedef struct node {
 struct plan {
     batch *batch;
     const selection *chosen; /* NULL: all */
+    fed fed;                 /* its feed NULL: the batch has none, and all below counts */
     edges edges;
     node *nodes;
     makers *makers;
@@ -250,6 +252,11 @@ int plan_open(plan **ret, batch *b, const selection *chosen, deja_error *err)
 {
     plan *p = NULL;
     int status = alloc_plan(&p, b, err);
+    if (status == 0 && b->job_count == 1 && b->jobs[0].feed) {
+        fed_init(&p->fed, b);
+        *ret = p;
+        return 0;
+    }
     if (status == 0)
         status = add_jobs(p, err);
     if (status == 0)
@@ -272,6 +279,8 @@ int plan_open(plan **ret, batch *b, const selection *chosen, deja_error *err)
 
 int plan_instances(const plan *p, uint32_t number, uint32_t *ret)
 {
+    if (p->fed.feed)
+        return feed_count(p->fed.feed, ret);
     const node *n = &p->nodes[number];
     *ret = n->selected ? n->count : 0;
     return !n->selected || n->counted;
@@ -280,7 +289,7 @@ int plan_instances(const plan *p, uint32_t number, uint32_t *ret)
 int plan_has(const plan *p, uint32_t number, uint32_t index)
 {
     const node *n = &p->nodes[number];
-    return n->selected && has(p, n, &p->batch->jobs[number], index);
+    return p->fed.feed || (n->selected && has(p, n, &p->batch->jobs[number], index));
 }
 
 /* ---- the run ---- */
@@ -387,6 +396,8 @@ static batch_job *next_job(plan *p)
 
 int plan_next(plan *p, plan_ready *ret)
 {
+    if (p->fed.feed)
+        return fed_next(&p->fed, ret);
     batch_job *def = next_job(p);
     if (!def)
         return 0;
@@ -401,6 +412,10 @@ int plan_next(plan *p, plan_ready *ret)
 void plan_settle(plan *p, const batch_job *def, uint32_t index, plan_end end, const deja_hash *left,
                  uint64_t stamp)
 {
+    if (p->fed.feed) {
+        feed_settle(p->fed.feed);
+        return;
+    }
     node *n = &p->nodes[def->number];
     if (n->stamps)
         n->stamps[index] = stamp;
@@ -453,13 +468,23 @@ plan_look plan_changed(plan *p, const batch_job *def, int64_t since_ns, int64_t 
     return n->changed ? PLAN_CHANGED : PLAN_SAME;
 }
 
+int plan_fd(const plan *p)
+{
+    return p->fed.feed ? feed_fd(p->fed.feed) : -1;
+}
+
 int plan_finished(const plan *p)
 {
-    return p->unreleased == 0;
+    return p->fed.feed ? feed_finished(p->fed.feed) : p->unreleased == 0;
 }
 
 uint64_t plan_total(const plan *p, int *ret_unexpanded)
 {
+    uint32_t count;
+    if (p->fed.feed) {
+        *ret_unexpanded = !feed_count(p->fed.feed, &count);
+        return count;
+    }
     *ret_unexpanded = p->uncounted > 0;
     return p->total;
 }
@@ -474,6 +499,7 @@ void plan_close(plan *p)
         deja_free(p->nodes[i].left);
         deja_free(p->nodes[i].stamps);
     }
+    fed_done(&p->fed);
     makers_close(p->makers);
     edges_done(&p->edges);
     deja_free(p->nodes);

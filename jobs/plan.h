@@ -69,6 +69,10 @@ typedef enum plan_look {
  */
 plan_look plan_changed(plan *p, const batch_job *def, int64_t since_ns, int64_t *ret_later_ns);
 
+/* Where instances come from a feed that has none at the moment: what is to be polled before plan_next; else
+ * -1. */
+int plan_fd(const plan *p);
+
 /* 1 when every instance is settled. */
 int plan_finished(const plan *p);
 

@@ -127,23 +127,27 @@ int shell_is_posix(const char *const *shell, size_t shell_count)
     return family_of(shell, shell_count) != SHELL_NONE;
 }
 
+int shell_parse_places(shell_text *ret, const char *const *shell, size_t shell_count, deja_arena *arena,
+                       size_t *ret_offset, deja_error *err)
+{
+    unsigned char *places = deja_arena_alloc(arena, ret->text.count + 1);
+    if (!places)
+        return deja_fail(err, DEJA_ENOMEM, "out of memory");
+    memset(places, 0, ret->text.count + 1);
+    ret->places = places;
+    shell_family family = family_of(shell, shell_count);
+    if (family == SHELL_NONE)
+        return refuse_values(&ret->text, shell_count ? base_name(shell[0]) : "", ret_offset, err);
+    return shell_walk(&ret->text, family, places, &ret->has_pipe, ret_offset, err);
+}
+
 int shell_parse(shell_text *ret, const char *text, size_t len, const char *const *shell, size_t shell_count,
                 deja_arena *arena, size_t *ret_offset, deja_error *err)
 {
     shell_text s = {0};
     int code = template_parse(&s.text, text, len, arena, ret_offset, err);
-    if (code)
-        return code;
-    unsigned char *places = deja_arena_alloc(arena, s.text.count + 1);
-    if (!places)
-        return deja_fail(err, DEJA_ENOMEM, "out of memory");
-    memset(places, 0, s.text.count + 1);
-    s.places = places;
-    shell_family family = family_of(shell, shell_count);
-    if (family == SHELL_NONE)
-        code = refuse_values(&s.text, shell_count ? base_name(shell[0]) : "", ret_offset, err);
-    else
-        code = shell_walk(&s.text, family, places, &s.has_pipe, ret_offset, err);
+    if (!code)
+        code = shell_parse_places(&s, shell, shell_count, arena, ret_offset, err);
     if (!code)
         *ret = s;
     return code;

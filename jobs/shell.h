@@ -39,6 +39,10 @@ int shell_is_posix(const char *const *shell, size_t shell_count);
 int shell_parse(shell_text *ret, const char *text, size_t len, const char *const *shell, size_t shell_count,
                 deja_arena *arena, size_t *ret_offset, deja_error *err);
 
+/* The same for a text that is parsed already, into ret->text. */
+int shell_parse_places(shell_text *ret, const char *const *shell, size_t shell_count, deja_arena *arena,
+                       size_t *ret_offset, deja_error *err);
+
 /* Appends the text with its values. DEJA_ETYPE for a list that is not a word by itself, DEJA_EINVAL for a NUL
  * in a value. */
 int shell_render(const shell_text *s, template_resolve resolve, void *context, deja_buffer *ret,

@@ -45,6 +45,8 @@ static void tell_failed(forecast *f, const flow_event *e)
 
 static void tell(forecast *f, const flow_event *e)
 {
+    if (f->answer.kind == WHY_UNCACHED && e->def->feed)
+        return; /* nobody asked for it to be remembered */
     if (f->form == FORECAST_LINE)
         why_short(&f->text, &f->answer);
     else if (f->form == FORECAST_JSON)

@@ -14,7 +14,8 @@ static int has_outputs(const batch *b)
 
 static int open_record(session *s, deja_error *err)
 {
-    const history_options known = {.folder = s->options.runs, .batch = s->options.batch};
+    const history_options known = {.folder = s->options.no_cache ? NULL : s->options.runs,
+                                   .batch = s->options.batch};
     if (history_open(&s->history, &known, err) < 0)
         return err->code;
     record_options o = {.folder = s->options.runs,
@@ -136,8 +137,8 @@ int session_open(session *s, const session_options *options, const run_options *
                        .trace = options->trace};
     s->slots = run->slots ? (unsigned)run->slots : (unsigned)deja_cpu_count();
     s->raised = descriptors_raise(&s->job_descriptors);
-    if (signals_open(&s->signals, err) || vault_open(&s->vault, &o, err) || open_record(s, err) ||
-        open_report(s, err))
+    if (signals_open(&s->signals, err) || (!options->no_cache && vault_open(&s->vault, &o, err)) ||
+        open_record(s, err) || open_report(s, err))
         return err->code;
     if (s->vault.unusable)
         report_say(&s->report, "warning: continuing without the cache: %s", s->vault.trouble.text);

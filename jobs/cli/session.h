@@ -17,6 +17,7 @@ typedef struct session_options {
     const char *command; /* "run", for the record */
     const char *file;    /* the batch file as the record names it; NULL: there is none */
     const char *runs;    /* folder of run records; NULL: no record is kept */
+    int no_cache;        /* nothing is looked up or kept */
     const char *beside; /* a folder: the cache is beside it unless something else is said; NULL: the user's */
     batch *batch;
     plan *plan;

@@ -111,6 +111,7 @@ typedef struct batch_job {
     size_t ok_count;
     const batch_retries *retries; /* NULL: not said */
     int64_t timeout_ns;           /* 0: not said; INT64_MAX: none */
+    uint64_t memory_bytes;        /* that it needs, and may have; 0: not said */
     int allow_failure;            /* its failure is none of the run */
     int cache;                    /* 0: runs every time */
     int keep_record;              /* keep: record */

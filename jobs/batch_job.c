@@ -6,15 +6,16 @@
 #include <deja/text.h>
 #include <string.h>
 
-static const char *const job_words[] = {
-    "run",       "call",      "with",   "shell",       "matrix",  "when",    "inputs",        "outputs",
-    "env",       "clean-env", "secret", "cwd",         "stdin",   "needs",   "version",       "scope",
-    "ok-status", "cache",     "keep",   "keep-failed", "retries", "timeout", "allow-failure", NULL};
+static const char *const job_words[] = {"run",     "call",      "with",          "shell",  "matrix",
+                                        "when",    "inputs",    "outputs",       "env",    "clean-env",
+                                        "secret",  "cwd",       "stdin",         "needs",  "version",
+                                        "scope",   "ok-status", "cache",         "keep",   "keep-failed",
+                                        "retries", "timeout",   "allow-failure", "memory", NULL};
 
 /* What belongs to one job alone (what it runs, reads, makes and needs) cannot be a default. */
-static const char *const default_words[] = {"shell",       "env",     "clean-env", "secret",        "cwd",
-                                            "version",     "scope",   "ok-status", "cache",         "keep",
-                                            "keep-failed", "retries", "timeout",   "allow-failure", NULL};
+static const char *const default_words[] = {
+    "shell", "env",  "clean-env",   "secret",  "cwd",     "version",       "scope",  "ok-status",
+    "cache", "keep", "keep-failed", "retries", "timeout", "allow-failure", "memory", NULL};
 
 static int read_version(batch_reader *r, const yaml_node *n, batch_job *job)
 {
@@ -119,6 +120,7 @@ static const word words[] = {
     {"retries", batch_read_retries},
     {"timeout", batch_read_timeout},
     {"allow-failure", batch_read_allow_failure},
+    {"memory", batch_read_memory},
 };
 
 static int read_words(batch_reader *r, const yaml_node *n, batch_job *job)

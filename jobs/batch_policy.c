@@ -1,6 +1,6 @@
 /*
- * The words that say what becomes of a failure, and how far a job may go: retries, timeout, allow-failure.
- * None of them is in a key.
+ * The words that say what becomes of a failure, and how far a job may go: retries, timeout, memory,
+ * allow-failure. None of them is in a key.
  */
 #include "batch_read.h"
 #include <deja/clock.h>
@@ -9,6 +9,7 @@
 
 #define TIMES_MOST   1000000 /* tries; more cannot be meant */
 #define BACKOFF_MOST 1000
+#define MEMORY_LEAST (1 << 20) /* bytes; with less no program starts, so a unit is missing */
 
 static const char *const retry_words[] = {"times", "delay", "backoff", "most", "jitter", NULL};
 
@@ -95,4 +96,19 @@ int batch_read_retries(batch_reader *r, const yaml_node *n, batch_job *job)
 int batch_read_allow_failure(batch_reader *r, const yaml_node *n, batch_job *job)
 {
     return read_flag(r, n, &job->allow_failure);
+}
+
+int batch_read_memory(batch_reader *r, const yaml_node *n, batch_job *job)
+{
+    deja_error why;
+    int code = read_scalar(r, n, "a size, such as 2GB");
+    if (code)
+        return code;
+    if (deja_parse_bytes(n->text, &job->memory_bytes, &why) < 0)
+        return source_fail(&r->b->source, n->mark, r->err, "%s", why.text);
+    if (job->memory_bytes < MEMORY_LEAST)
+        return source_fail(
+            &r->b->source, n->mark, r->err,
+            "'memory' is less than 1MiB: no program runs in that; is a unit missing, as in 2GB?");
+    return 0;
 }

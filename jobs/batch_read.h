@@ -96,6 +96,7 @@ int batch_read_outputs(batch_reader *r, const yaml_node *n, batch_job *job);
 int batch_read_path(batch_reader *r, const yaml_node *n, const char *what, const batch_text **ret);
 int batch_read_retries(batch_reader *r, const yaml_node *n, batch_job *job);
 int batch_read_timeout(batch_reader *r, const yaml_node *n, batch_job *job);
+int batch_read_memory(batch_reader *r, const yaml_node *n, batch_job *job);
 int batch_read_allow_failure(batch_reader *r, const yaml_node *n, batch_job *job);
 int batch_read_needs(batch_reader *r, const yaml_node *n, batch_job *job);
 

@@ -171,7 +171,10 @@ static int start_process(active *a, int stdin_fd, deja_error *err)
     DEJA_AUTO_BUFFER deja_buffer file = {0};
     DEJA_AUTO_BUFFER deja_buffer cwd = {0};
     DEJA_AUTO_BUFFER deja_buffer claims = {0};
-    deja_command command = {.stdin_fd = stdin_fd, .user = a, .timeout_ns = active_timeout_ns(a)};
+    deja_command command = {.stdin_fd = stdin_fd,
+                            .user = a,
+                            .timeout_ns = active_timeout_ns(a),
+                            .memory_bytes = a->job.def->memory_bytes};
     deja_path_join(&cwd, f->batch->folder, a->job.cwd);
     list_claims(a, &claims);
     command.cwd = deja_buffer_string(&cwd);

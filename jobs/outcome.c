@@ -32,6 +32,11 @@ int outcome_judge(active *a, deja_error *why)
     *why = (deja_error){0};
     if (o->timed_out)
         return judge_late(a, why);
+    if (o->oom)
+        return deja_fail(
+            why, DEJA_EKILLED,
+            "probably out of memory: the kernel's OOM killer has ended a process on this machine since "
+            "the run began");
     if (a->job.library && (o->signal || o->status))
         return judge_call(a, why);
     if (o->exec_errno) {

@@ -166,6 +166,8 @@ static int handle_exit(child *c, child_host *host)
         info.si_pid = 0;
     note_end(c, host, &info, &usage);
     child_close_source(host, &c->source[child_exit]);
+    if (c->outcome.signal == SIGKILL && !c->killed && oom_blame(&host->oom))
+        c->outcome.oom = DEJA_OOM_LIKELY;
     c->exited = 1;
     c->end_at_ns = c->kill_at_ns = 0;
     int64_t now = c->outcome.start_ns + c->outcome.wall_ns;
@@ -200,10 +202,12 @@ int child_look_again(child *c, child_host *host, int64_t now_ns)
     return 1;
 }
 
-void child_signal(const child *c, int signal)
+void child_signal(child *c, int signal)
 {
-    if (c->pid > 0 && !c->exited)
-        kill(-c->pid, signal);
+    if (c->pid <= 0 || c->exited)
+        return;
+    c->killed |= signal == SIGKILL;
+    kill(-c->pid, signal);
 }
 
 /* A zombie that we have not seen yet takes signals too. */

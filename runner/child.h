@@ -5,6 +5,7 @@
  * its first process has exited, the rest of its group was killed and is gone, and the pipes were drained.
  */
 #include "capture.h"
+#include "oom.h"
 #include "rest.h"
 #include "spawn.h"
 #include "warden.h"
@@ -31,6 +32,7 @@ typedef struct child_host {
     struct child **slot;   /* the runner's table; borrowed */
     uint32_t slots;
     rest rest;
+    oom oom;
     char *scratch; /* child_scratch_bytes */
 } child_host;
 
@@ -55,6 +57,7 @@ typedef struct child {
     pid_t pid;
     uint32_t slot;      /* on the warden's board */
     uint64_t number;    /* in its mark, from 1 */
+    int killed;         /* 1: by us */
     int exited;         /* 1: the first process was reaped, what it left may be dying */
     int group_gone;     /* 1: nobody of its group is left, the number may be another one's by now */
     int64_t end_at_ns;  /* when its timeout is over; 0: it has none, or that has been */
@@ -77,7 +80,7 @@ int child_handle(child *c, child_host *host, child_part part, uint32_t events);
 int child_look_again(child *c, child_host *host, int64_t now_ns);
 
 /* Signals the job's group unless it has exited. */
-void child_signal(const child *c, int signal);
+void child_signal(child *c, int signal);
 
 /* The same with a signal that is to end it; notes in the outcome that it was still running. */
 void child_end(child *c, int signal);

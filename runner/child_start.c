@@ -130,6 +130,13 @@ static int spawn_by_shell(child *c, child_host *host, const spawn_request *q)
     return spawn(c, host, &by_shell);
 }
 
+/* Ours may be lower, and cannot be raised by everybody. */
+static uint64_t data_limit(uint64_t bytes)
+{
+    struct rlimit own;
+    return bytes && getrlimit(RLIMIT_DATA, &own) == 0 && bytes < own.rlim_max ? bytes : 0;
+}
+
 static int spawn_program(child *c, child_host *host, const deja_command *command,
                          const int write_end[child_parts])
 {
@@ -142,6 +149,7 @@ static int spawn_program(child *c, child_host *host, const deja_command *command
                        .out = write_end[child_out],
                        .err = write_end[child_err],
                        .note = &board->group[c->slot],
+                       .data_bytes = data_limit(command->memory_bytes),
                        .failure = &board->failure};
     int rc = spawn(c, host, &q);
     if (rc < 0 || atomic_load(&board->failure.sys_errno) != ENOEXEC ||

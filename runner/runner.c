@@ -173,6 +173,7 @@ int deja_runner_open(deja_runner **ret, const deja_runner_options *options, deja
                         .context = options->spool_context};
     r->reserve_fds = options->reserve_fds;
     r->grace_ns = (options->grace_ms ? options->grace_ms : default_grace_ms) * DEJA_MS_NS;
+    oom_open(&r->host.oom);
     int rc = set_up(r, options, err);
     if (rc < 0) {
         free_runner(r, 1);

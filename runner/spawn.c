@@ -101,6 +101,9 @@ NO_SANITIZER static int prepare(const spawner *s, const spawn_request *q)
     /* The last step that needs a descriptor is behind us: theirs may be fewer than ours. */
     if (s->sets_descriptors && syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, s->descriptors, NULL) < 0)
         return DEJA_EXEC_PREPARE;
+    const uint64_t data[2] = {q->data_bytes, q->data_bytes};
+    if (q->data_bytes && syscall(SYS_prlimit64, 0, RLIMIT_DATA, data, NULL) < 0)
+        return DEJA_EXEC_PREPARE;
     if (syscall(SYS_rt_sigprocmask, SIG_SETMASK, &s->mask, NULL, sizeof s->mask) < 0)
         return DEJA_EXEC_PREPARE;
     return DEJA_EXEC_DONE;

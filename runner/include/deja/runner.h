@@ -87,6 +87,10 @@ typedef struct deja_command {
     /* From its start; 0: none. After it the job is ended as by deja_runner_terminate. The time for which the
      * runner is suspended does not count. */
     int64_t timeout_ns;
+    /* Of data that each of its processes may have (RLIMIT_DATA, getrlimit(2)): private memory that can be
+     * written to; not what is reserved only, mapped from files for reading, or shared. 0: no other limit than
+     * ours. */
+    uint64_t memory_bytes;
     void *user; /* handed back in the outcome */
 } deja_command;
 
@@ -106,6 +110,13 @@ enum deja_exec_step {
     DEJA_EXEC_CWD = 1,     /* entering `cwd` */
     DEJA_EXEC_FILE = 2,    /* executing `file` (or its interpreter: ENOENT for a file that exists) */
     DEJA_EXEC_PREPARE = 3, /* standard streams, process group */
+};
+
+/* Whether a job that somebody else killed was a victim of the kernel's OOM killer. */
+enum deja_oom {
+    DEJA_OOM_NONE = 0,   /* nothing speaks for it */
+    DEJA_OOM_LIKELY = 1, /* since the runner was opened that has ended a process of this machine for which no
+                            other job accounts */
 };
 
 /* What became of the processes that a job had left running. */
@@ -129,6 +140,7 @@ typedef struct deja_outcome {
      * 0: it ended by itself, even if its outcome was not taken yet when the run was told to end.
      */
     int32_t terminated;
+    int32_t oom;       /* enum deja_oom */
     int32_t timed_out; /* 1: it was ended since its timeout had passed; then `terminated` is 0 */
     /*
      * DEJA_REST_KILLED: others that it had started were alive when its first process had ended, and were

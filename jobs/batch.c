@@ -1,6 +1,7 @@
 /*
  * Loading a batch: the file, its tree, its jobs, then what concerns several of them.
  */
+#include "batch_join.h"
 #include "batch_read.h"
 #include <deja/cleanup.h>
 #include <deja/file.h>
@@ -88,6 +89,25 @@ static int check_jobs(batch_reader *r)
     return code ? code : batch_check_cycles(r);
 }
 
+static int are_expanded(const batch *b, const batch_job *job)
+{
+    for (size_t i = 0; i < job->need_count; i++)
+        if (!b->jobs[job->needs[i].job].expanded)
+            return 0;
+    return job->expanded;
+}
+
+/* Where nothing has to be read for that. */
+static int join_jobs(batch_reader *r)
+{
+    int code = 0;
+    batch_find_waiting(r);
+    for (uint32_t i = 0; i < r->b->job_count && !code; i++)
+        if (are_expanded(r->b, &r->b->jobs[i]))
+            code = batch_join(r->b, &r->b->jobs[i], r->err);
+    return code;
+}
+
 /* A word of a job at the top of the file: the user forgot a level. */
 static int check_level(batch_reader *r, const yaml_node *root)
 {
@@ -119,7 +139,9 @@ static int read_root(batch_reader *r, const yaml_node *root)
         code = batch_read_defaults(r, defaults);
     if (!code)
         code = read_jobs(r, root);
-    return code ? code : check_jobs(r);
+    if (!code)
+        code = check_jobs(r);
+    return code ? code : join_jobs(r);
 }
 
 static int read_tree(batch_reader *r)
@@ -187,6 +209,8 @@ void batch_free(batch *b)
         const matrix *m = b->jobs[i].matrix;
         for (size_t k = 0; m && k < m->count; k++)
             matrix_axis_done((matrix_axis *)&m->axes[k]);
+        for (size_t k = 0; k < b->jobs[i].need_count; k++)
+            joint_close(b->jobs[i].needs[k].joint);
     }
     if (b->folder_fd >= 0)
         close(b->folder_fd);

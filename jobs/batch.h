@@ -57,7 +57,9 @@ typedef struct batch_env {
 typedef struct batch_need {
     uint32_t job;   /* index into batch.jobs */
     int order_only; /* what it leaves is not in the key */
+    int all;        /* all of its instances, whatever names are shared */
     mark at;
+    struct joint *joint; /* private, see batch_join.h */
 } batch_need;
 
 /* How a failed job is tried again. */
@@ -91,7 +93,7 @@ typedef struct batch_job {
     mark matrix_at;            /* of the map of its names */
     struct batch_rules *rules; /* private: what makes its matrix more than a product; NULL: nothing */
     int matrix_reads;          /* some axis reads a glob or a file: its values are known after batch_expand */
-    int matrix_waits;          /* it reads, and the job needs jobs: to be expanded when these are done */
+    int matrix_waits;          /* it reads what needed jobs may make: to be expanded when these are done */
     int expanded;              /* the matrix has all its values */
     batch_text *inputs;        /* paths, patterns, folders (trailing slash), see glob.h */
     size_t input_count;
@@ -186,9 +188,10 @@ typedef enum batch_name_kind {
     BATCH_NAME_OUTPUT,       /* ${{ out }}: its output `index` */
     BATCH_NAME_OUTPUTS,      /* ${{ outputs }}: list */
     BATCH_NAME_INPUTS,       /* ${{ inputs }}: list */
-    BATCH_NAME_NEED_OUTPUTS, /* ${{ count.outputs }}: all outputs of all instances of `job`: list */
-    BATCH_NAME_NEED_OUTPUT,  /* ${{ count.outputs.out }}: output `index` of each instance of `job`: list,
-                                unless `job` has no  matrix */
+    BATCH_NAME_NEED_OUTPUTS, /* ${{ count.outputs }}: all outputs of the instances of `job` that it needs:
+                                list */
+    BATCH_NAME_NEED_OUTPUT,  /* ${{ count.outputs.out }}: output `index` of each of these: list, unless it
+                                needs  a single one */
 } batch_name_kind;
 
 typedef struct batch_name {

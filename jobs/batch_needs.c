@@ -1,13 +1,14 @@
 /*
  * The word needs, and cycles in it.
  */
-#include "batch_read.h"
+#include "batch_matrix.h"
+#include "batch_names.h"
 #include "graph.h"
 #include <deja/cleanup.h>
 #include <deja/text.h>
 #include <string.h>
 
-static const char what[] = "the name of a job, a list of names, or a map from names to 'order'";
+static const char what[] = "the name of a job, a list of names, or a map from names to 'order' or 'all'";
 
 static int unknown_job(batch_reader *r, const yaml_node *n)
 {
@@ -23,7 +24,10 @@ static int unknown_job(batch_reader *r, const yaml_node *n)
                        source_word(word, n->text, n->len), hint);
 }
 
-static int read_need(batch_reader *r, const yaml_node *name, int order_only, batch_job *job)
+/* What stands behind the name of a needed job. */
+enum { HOW_ORDER = 1, HOW_ALL = 2 };
+
+static int read_need(batch_reader *r, const yaml_node *name, unsigned how, batch_job *job)
 {
     char word[SOURCE_WORD];
     int code = read_scalar(r, name, "the name of a job");
@@ -41,19 +45,34 @@ static int read_need(batch_reader *r, const yaml_node *name, int order_only, bat
                            "'%s' stands here for the second time, after line %u column %u", word,
                            job->needs[stamp->need].at.line, job->needs[stamp->need].at.column);
     *stamp = (batch_stamp){.job = job->number + 1, .need = (uint32_t)job->need_count};
-    job->needs[job->need_count++] = (batch_need){.job = *number, .order_only = order_only, .at = name->mark};
-    if (!order_only)
+    job->needs[job->need_count++] = (batch_need){
+        .job = *number, .order_only = (how & HOW_ORDER) != 0, .all = (how & HOW_ALL) != 0, .at = name->mark};
+    if (!(how & HOW_ORDER))
         r->b->jobs[*number].needed = 1;
     return 0;
 }
 
+static int read_how(batch_reader *r, const yaml_node *n, unsigned *ret)
+{
+    unsigned how = n->kind != YAML_SCALAR          ? 0
+                   : strcmp(n->text, "order") == 0 ? HOW_ORDER
+                   : strcmp(n->text, "all") == 0   ? HOW_ALL
+                                                   : 0;
+    *ret |= how;
+    return how ? 0 : read_expected(r, n, "'order', 'all', both as a list, or nothing");
+}
+
 static int read_pair(batch_reader *r, const yaml_pair *pair, batch_job *job)
 {
-    const yaml_node *how = pair->value;
-    int order = how->kind == YAML_SCALAR && strcmp(how->text, "order") == 0;
-    if (!order && !yaml_is_null(how))
-        return read_expected(r, how, "'order' or nothing");
-    return read_need(r, pair->key, order, job);
+    const yaml_node *n = pair->value;
+    unsigned how = 0;
+    int code = 0;
+    if (n->kind == YAML_LIST)
+        for (size_t i = 0; i < n->count && !code; i++)
+            code = read_how(r, n->pairs[i].value, &how);
+    else if (!yaml_is_null(n))
+        code = read_how(r, n, &how);
+    return code ? code : read_need(r, pair->key, how, job);
 }
 
 int batch_read_needs(batch_reader *r, const yaml_node *n, batch_job *job)
@@ -68,7 +87,6 @@ int batch_read_needs(batch_reader *r, const yaml_node *n, batch_job *job)
     for (size_t i = 0; n->kind != YAML_SCALAR && i < n->count && !code; i++)
         code =
             n->kind == YAML_LIST ? read_need(r, n->pairs[i].value, 0, job) : read_pair(r, &n->pairs[i], job);
-    job->matrix_waits = job->matrix_reads && job->need_count > 0;
     return code;
 }
 
@@ -106,4 +124,52 @@ int batch_check_cycles(batch_reader *r)
     deja_free(path);
     graph_done(&g);
     return status;
+}
+
+static int same_source(const batch_axis *a, const batch_axis *b)
+{
+    if (a->from != b->from || a->count != b->count)
+        return 0;
+    if (a->from == AXIS_TABLE)
+        return strcmp(a->table->path, b->table->path) == 0;
+    for (size_t i = 0; i < a->count; i++)
+        if (strcmp(a->texts[i], b->texts[i]) != 0)
+            return 0;
+    return 1;
+}
+
+/* An axis that is read as the axis of that name of a needed job is, has its values at the same time. */
+static int is_known_with(const batch_reader *r, const batch_job *job, size_t axis)
+{
+    size_t at;
+    for (size_t i = 0; i < job->need_count; i++) {
+        const batch_job *needed = &r->b->jobs[job->needs[i].job];
+        if (batch_find_axis(needed, job->matrix->axes[axis].name, &at) && !needed->matrix_waits &&
+            same_source(&job->axes[axis], &needed->axes[at]))
+            return 1;
+    }
+    return 0;
+}
+
+/* What its matrix reads may be made by the jobs that it needs. */
+static int must_wait(const batch_reader *r, const batch_job *job)
+{
+    for (size_t i = 0; i < job->matrix->count; i++)
+        if (job->axes[i].from != AXIS_FIXED && !is_known_with(r, job, i))
+            return 1;
+    return 0;
+}
+
+void batch_find_waiting(batch_reader *r)
+{
+    for (uint32_t i = 0; i < r->b->job_count; i++)
+        r->b->jobs[i].matrix_waits = r->b->jobs[i].matrix_reads && r->b->jobs[i].need_count > 0;
+    for (int changed = 1; changed;) {
+        changed = 0;
+        for (uint32_t i = 0; i < r->b->job_count; i++)
+            if (r->b->jobs[i].matrix_waits && !must_wait(r, &r->b->jobs[i])) {
+                r->b->jobs[i].matrix_waits = 0;
+                changed = 1;
+            }
+    }
 }

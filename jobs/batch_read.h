@@ -104,6 +104,8 @@ int batch_read_needs(batch_reader *r, const yaml_node *n, batch_job *job);
 int batch_check_paths(batch_reader *r, const batch_job *job); /* literal outputs and inputs of one job */
 int batch_check_names(batch_reader *r, const batch_job *job); /* that names differ, and all expressions */
 int batch_check_cycles(batch_reader *r);
+void batch_find_waiting(
+    batch_reader *r); /* whose matrices are to be read when the jobs that they need are done */
 
 /* 1 for a name that the environment can have: [A-Za-z_][A-Za-z0-9_]*. */
 int batch_env_name(const char *name);

@@ -1,6 +1,7 @@
 /*
  * What the names of an expression stand for.
  */
+#include "batch_join.h"
 #include "batch_names.h"
 #include <string.h>
 
@@ -44,14 +45,15 @@ int batch_is_attribute(const char *name)
 static int name_of_need(const batch *b, const batch_job *job, const template_expr *e, batch_name *ret)
 {
     const uint32_t *number = name_table_get(b->names, e->names[0], strlen(e->names[0]));
-    if (!number || !batch_find_need(job, *number) || e->count < 2 || strcmp(e->names[1], "outputs") != 0)
+    const batch_need *need = number ? batch_find_need(job, *number) : NULL;
+    if (!need || e->count < 2 || strcmp(e->names[1], "outputs") != 0)
         return DEJA_ENOTFOUND;
     const batch_job *needed = &b->jobs[*number];
     *ret = (batch_name){.kind = BATCH_NAME_NEED_OUTPUTS, .job = *number, .is_list = 1, .attributes = 2};
     if (e->count == 2)
         return 0;
     ret->kind = BATCH_NAME_NEED_OUTPUT;
-    ret->is_list = needed->matrix->count > 0;
+    ret->is_list = !batch_needs_single(b, job, need);
     ret->attributes = 3;
     return batch_find_output(needed, e->names[2], &ret->index) ? 0 : DEJA_ENOTFOUND;
 }

@@ -79,7 +79,7 @@ static const batch_job *unknown_need(const active *a)
     deja_hash left;
     for (size_t i = 0; i < def->need_count && !a->keyed && a->flow->options.cache && def->cache; i++) {
         const batch_job *needed = &a->flow->batch->jobs[def->needs[i].job];
-        if (!def->needs[i].order_only && !plan_left(a->flow->plan, needed, &left))
+        if (!def->needs[i].order_only && !plan_left(a->flow->plan, &def->needs[i], a->job.index, &left))
             return needed;
     }
     return NULL;

@@ -421,10 +421,10 @@ static void finish_changed(active *a)
 static void verify_and_commit(active *a)
 {
     const batch_job *changed;
-    plan_look known = verify(a, &changed);
-    if (known == PLAN_CHANGED)
+    remains_state known = verify(a, &changed);
+    if (known == REMAINS_CHANGED)
         finish_changed_need(a, changed);
-    else if (known == PLAN_SAME)
+    else if (known == REMAINS_SAME)
         begin_commit(a);
 }
 

@@ -37,7 +37,7 @@ static graph_edge *find(graph *g, uint32_t from, uint32_t to)
     return place < n->need_count && n->needs[place].to == to ? &n->needs[place] : NULL;
 }
 
-const graph_edge *graph_find(graph *g, uint32_t from, uint32_t to)
+graph_edge *graph_find(graph *g, uint32_t from, uint32_t to)
 {
     return find(g, from, to);
 }
@@ -54,14 +54,14 @@ int graph_add(graph *g, uint32_t from, const graph_edge *edge)
     if (!needs)
         return DEJA_ENOMEM;
     n->needs = needs;
-    uint32_t *dependants =
+    graph_link *dependants =
         deja_grow(needed->dependants, needed->dependant_count, &needed->dependant_cap, sizeof *dependants);
     if (!dependants)
         return DEJA_ENOMEM;
     needed->dependants = dependants;
     g->places[edge->to] = n->need_count;
+    dependants[needed->dependant_count++] = (graph_link){.from = from, .place = (uint32_t)n->need_count};
     needs[n->need_count++] = *edge;
-    dependants[needed->dependant_count++] = from;
     return 1;
 }
 

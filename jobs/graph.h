@@ -10,14 +10,20 @@
 
 typedef struct graph_edge {
     uint32_t to;
-    int data;         /* what `to` leaves matters to `from`: more than an order */
-    const void *note; /* of the caller: where the edge comes from; borrowed */
+    int data;            /* what `to` leaves matters to `from`: more than an order */
+    const void *note;    /* of the caller: where the edge comes from; borrowed */
+    struct links *links; /* of the caller: which instances wait for which; NULL: all for all */
 } graph_edge;
+
+/* An edge from the other side: number `place` of the needs of `from`. */
+typedef struct graph_link {
+    uint32_t from, place;
+} graph_link;
 
 typedef struct graph_node {
     graph_edge *needs;
     size_t need_count, need_cap;
-    uint32_t *dependants; /* the same edges from the other side */
+    graph_link *dependants;
     size_t dependant_count, dependant_cap;
 } graph_node;
 
@@ -35,8 +41,9 @@ void graph_done(graph *g);
 /* 1 a new edge, 0 there is one already (its `data` becomes 1 when `edge` has it), DEJA_ENOMEM. */
 int graph_add(graph *g, uint32_t from, const graph_edge *edge);
 
-/* The edge, or NULL. Asking for the edges of one node after the other is cheap, whatever their number. */
-const graph_edge *graph_find(graph *g, uint32_t from, uint32_t to);
+/* The edge, or NULL, until the next one is added. Asking for the edges of one node after the other is cheap,
+ * whatever their number. */
+graph_edge *graph_find(graph *g, uint32_t from, uint32_t to);
 
 /*
  * Looks for a way along `needs` that comes back to where it began, from `start` on or, with start >= count,

@@ -2,6 +2,8 @@
  * Names resolved. Gathering renders the outputs of other instances, and nothing else of them.
  */
 #include "job_scope.h"
+#include "batch_join.h"
+#include "batch_names.h"
 #include "glob.h"
 #include "replacement.h"
 #include <deja/cleanup.h>
@@ -43,20 +45,22 @@ static int set_list(scope *s, const char **items, size_t count, template_value *
     return 0;
 }
 
-/* The outputs of every instance of a needed job, in batch order: number `only` of each, or all (only < 0). */
-static int gather(scope *s, const batch_job *needed, long only, const char ***ret, size_t *ret_count,
+/* The outputs of the instances of a needed job that this one needs, in batch order: number `only` of each, or
+ * all (only < 0). */
+static int gather(scope *s, const batch_need *need, long only, const char ***ret, size_t *ret_count,
                   deja_error *err)
 {
     job other = {0};
-    uint32_t count = 0;
-    int status = matrix_count(needed->matrix, &count, err);
+    const batch_job *needed = &s->job->batch->jobs[need->job];
+    batch_span span = batch_span_of(s->job->batch, need, s->job->index);
     size_t each = only < 0 ? needed->output_count : 1;
-    const char **items = deja_arena_alloc(&s->job->arena, (size_t)count * each * sizeof *items + 1);
+    const char **items = deja_arena_alloc(&s->job->arena, (size_t)span.count * each * sizeof *items + 1);
     size_t n = 0;
+    int status = 0;
     if (!items)
         return scope_no_memory(err);
-    for (uint32_t i = 0; status == 0 && i < count; i++) {
-        status = job_render(&other, s->job->batch, needed, i, JOB_OUTPUTS, err);
+    for (uint32_t i = 0; status == 0 && i < span.count; i++) {
+        status = job_render(&other, s->job->batch, needed, batch_span_at(&span, i), JOB_OUTPUTS, err);
         for (size_t k = 0; status == 0 && k < each; k++) {
             const char *path = other.outputs[only < 0 ? k : (size_t)only].path;
             items[n++] = deja_arena_dup(&s->job->arena, path, strlen(path));
@@ -76,11 +80,14 @@ static int set_gathered(scope *s, const template_expr *e, const batch_name *name
     const char **items = NULL;
     size_t count = 0;
     long only = name->kind == BATCH_NAME_NEED_OUTPUT ? (long)name->index : -1;
-    int status = gather(s, &s->job->batch->jobs[name->job], only, &items, &count, err);
+    int status = gather(s, batch_find_need(s->job->def, name->job), only, &items, &count, err);
     if (status < 0)
         return status;
     if (name->is_list)
         return set_list(s, items, count, ret, err);
+    if (count != 1)
+        return deja_fail(err, DEJA_EINVAL, "'%s' has %s instance to take the output of", e->names[0],
+                         count ? "more than one" : "no");
     return set_attributes(s, e, name->attributes, items[0], ret, err);
 }
 

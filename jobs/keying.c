@@ -82,7 +82,7 @@ static int add_needs(active *a)
             continue;
         deja_hash left;
         const batch_job *needed = &a->flow->batch->jobs[def->needs[i].job];
-        if (!plan_left(a->flow->plan, needed, &left))
+        if (!plan_left(a->flow->plan, &def->needs[i], a->job.index, &left))
             return 0;
         deja_key_add(&a->encoding, DEJA_FIELD_NEED, needed->name, &left, sizeof left);
     }

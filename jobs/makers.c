@@ -209,21 +209,22 @@ static int may_read(const makers *m, const reader *r, int64_t maker)
 
 static int link_made_as(makers *m, int64_t only, const char *made, makers_pair pair, deja_error *err)
 {
-    uint32_t index;
     pair.made = made;
     if (!outputs_index_has(&m->index, outputs_path_hash(made), only))
         return 0;
-    int status = outputs_index_find(&m->index, m->batch, made, &pair.maker, &index, err);
+    int status = outputs_index_find(&m->index, m->batch, made, &pair.maker, &pair.maker_index, err);
     if (status <= 0 || (only >= 0 && pair.maker != only))
         return status < 0 ? status : 0;
     return m->found(m->context, &pair, err);
 }
 
 /* The maker of what an input names, and of each folder on the way to it. */
-static int link_input(makers *m, uint32_t number, int64_t only, const job_input *in, deja_error *err)
+static int link_input(makers *m, const makers_pair *of, int64_t only, const job_input *in, deja_error *err)
 {
-    const makers_pair pair = {.reader = number, .read = in->path, .at = in->at};
+    makers_pair pair = *of;
     size_t len = plain_len(in);
+    pair.read = in->path;
+    pair.at = in->at;
     int status = in->pattern ? 0 : link_made_as(m, only, in->path, pair, err);
     DEJA_AUTO_BUFFER deja_buffer folder = {0};
     for (size_t i = 1; status == 0 && i < len; i++) {
@@ -236,14 +237,32 @@ static int link_input(makers *m, uint32_t number, int64_t only, const job_input 
     return status;
 }
 
-static int link_name(makers *m, uint32_t number, int64_t only, const char *path, mark at, deja_error *err)
+static int link_name(makers *m, const makers_pair *of, int64_t only, const char *path, mark at,
+                     deja_error *err)
 {
-    return link_input(m, number, only, &(job_input){.path = path, .at = at}, err);
+    return link_input(m, of, only, &(job_input){.path = path, .at = at}, err);
 }
 
 static mark mark_of_program(const batch_job *def)
 {
     return def->run == BATCH_CALL ? def->call_at : def->words[0].at;
+}
+
+/* Of a program it is not told whose it is: where all have one only the first instance is looked at. */
+static int link_instance(makers *m, job *j, int64_t only, deja_error *err)
+{
+    const batch_job *def = j->def;
+    const makers_pair all = {.reader = def->number, .reader_index = MAKERS_ALL};
+    const makers_pair one = {.reader = def->number, .reader_index = j->index};
+    const char *program;
+    int status = 0;
+    for (size_t at = 0; status == 0 && (program = job_paths_program(j, at)); at++)
+        status = link_name(m, &all, only, program, mark_of_program(def), err);
+    for (size_t k = 0; status == 0 && k < j->input_count; k++)
+        status = link_input(m, &one, only, &j->inputs[k], err);
+    if (status == 0 && j->stdin_path)
+        status = link_name(m, &one, only, j->stdin_path, def->stdin_path->at, err);
+    return status;
 }
 
 static int link_names(makers *m, uint32_t number, int64_t only, deja_error *err)
@@ -254,13 +273,8 @@ static int link_names(makers *m, uint32_t number, int64_t only, deja_error *err)
     int status = 0, maybe = may_read(m, r, only);
     for (uint32_t i = 0; maybe && status == 0 && i < r->instances; i++) {
         status = job_render(&j, m->batch, def, i, read_parts(def, i), err);
-        const char *program;
-        for (size_t at = 0; status == 0 && (program = job_paths_program(&j, at)); at++)
-            status = link_name(m, number, only, program, mark_of_program(def), err);
-        for (size_t k = 0; status == 0 && k < j.input_count; k++)
-            status = link_input(m, number, only, &j.inputs[k], err);
-        if (status == 0 && j.stdin_path)
-            status = link_name(m, number, only, j.stdin_path, def->stdin_path->at, err);
+        if (status == 0)
+            status = link_instance(m, &j, only, err);
     }
     job_done(&j);
     return status;
@@ -273,6 +287,8 @@ static int link_listing(void *context, const listing *of, const char *path, uint
     const makers *m = context;
     makers_pair pair = {.reader = of->reader,
                         .maker = maker,
+                        .reader_index = MAKERS_ALL,
+                        .maker_index = MAKERS_ALL,
                         .read = of->input.path,
                         .made = path,
                         .at = of->input.at,

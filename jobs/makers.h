@@ -9,12 +9,15 @@
 
 typedef struct makers makers;
 
+#define MAKERS_ALL UINT32_MAX
+
 typedef struct makers_pair {
-    uint32_t reader, maker; /* numbers of definitions, perhaps the same one */
-    const char *read;       /* the path or pattern that is read; borrowed during the call */
-    const char *made;       /* the path that is made; borrowed during the call */
-    mark at;                /* of what reads */
-    int in_matrix;          /* read for the values of the reader's matrix */
+    uint32_t reader, maker;             /* numbers of definitions, perhaps the same one */
+    uint32_t reader_index, maker_index; /* instances, or MAKERS_ALL where that is not told */
+    const char *read;                   /* the path or pattern that is read; borrowed during the call */
+    const char *made;                   /* the path that is made; borrowed during the call */
+    mark at;                            /* of what reads */
+    int in_matrix;                      /* read for the values of the reader's matrix */
 } makers_pair;
 
 /* A negative code ends the search and is its result. A pair may come more than once. */

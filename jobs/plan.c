@@ -1,59 +1,11 @@
 /*
- * A definition waits until all definitions that it needs are settled; then its instances are handed out in
- * order. Of an instance nothing is kept but, where others need it, the 16 bytes of what it left.
+ * A definition waits until all definitions that it needs as a whole are settled; then its instances are
+ * handed out in order, each when the instances that it needs are settled, too. Of an instance that waits by
+ * itself four bytes and a bit are kept, and where others need it what it left.
  */
-#include "plan.h"
-#include "edges.h"
-#include "fed.h"
+#include "plan_state.h"
 #include <deja/cleanup.h>
-#include <deja/clock.h>
 #include <string.h>
-
-/* Outputs of so many instances are not looked at again for each job that needs them. */
-#define MANY 1000
-/* The pause between two looks at these, and how often as long as the last look it is at least. */
-#define LOOK_PAUSE_NS    (1 * DEJA_S_NS)
-#define LOOK_PAUSE_OFTEN 4
-
-/* What the plan knows of a definition. */
-typedef struct node {
-    uint8_t selected;        /* some of its instances, or all, are to be run */
-    uint8_t whole;           /* all, whatever was chosen */
-    uint8_t counted;         /* its instances are known, and what they make */
-    uint8_t linked;          /* what they read, too */
-    uint8_t released;        /* all its instances are settled, its dependants know */
-    uint8_t left_unknown;    /* what some instance left is not known */
-    uint32_t waiting;        /* edges to definitions that are not released */
-    uint32_t count;          /* of instances, once it is counted */
-    uint32_t next;           /* instance to hand out */
-    uint32_t settled;        /* instances */
-    plan_end end;            /* the worst of its instances */
-    const deja_error *error; /* its instances cannot be known */
-    deja_hash *left;         /* of each instance until it is released, when it is in some other job's key */
-    deja_hash all_left;      /* once it is released */
-    uint64_t *stamps;        /* of the outputs of each instance, as `left`, but kept */
-    int64_t looked_ns;       /* when these were begun to be compared last, monotonic */
-    int64_t look_again_ns;   /* for many of them: not before */
-    uint8_t changed;         /* they are not what they were */
-    const batch_job *blocked_by; /* once its instances are handed out */
-    int would;
-} node;
-
-struct plan {
-    batch *batch;
-    const selection *chosen; /* NULL: all */
-    fed fed;                 /* its feed NULL: the batch has none, and all below counts */
-    edges edges;
-    node *nodes;
-    makers *makers;
-    batch_job *opening; /* whose instances become known during the run, while they do; else NULL */
-    uint32_t *ready;    /* definitions that may hand out instances: a heap, the first of the batch on top */
-    uint32_t ready_count;
-    uint32_t *work;      /* scratch for as many numbers as there are definitions */
-    uint32_t unreleased; /* selected definitions that are not released */
-    uint32_t uncounted;  /* selected definitions whose instances are not known */
-    uint64_t total;      /* instances of selected definitions */
-};
 
 static const deja_error no_memory = {.code = DEJA_ENOMEM, .text = "plan: out of memory"};
 
@@ -64,8 +16,18 @@ static int out_of_memory(deja_error *err)
 
 /* ---- what is ready ---- */
 
-static void push_ready(plan *p, uint32_t number)
+static int has_next(const node *n)
 {
+    return n->waits ? n->ready.count > 0 : n->next < n->count;
+}
+
+void plan_push(plan *p, uint32_t number)
+{
+    node *n = &p->nodes[number];
+    int idle = n->linked && n->waits && n->settled < plan_wanted(n) && !has_next(n);
+    if (n->queued || n->released || !n->selected || n->waiting > 0 || idle)
+        return;
+    n->queued = 1;
     uint32_t at = p->ready_count++;
     for (; at > 0 && p->ready[(at - 1) / 2] > number; at = (at - 1) / 2)
         p->ready[at] = p->ready[(at - 1) / 2];
@@ -74,6 +36,7 @@ static void push_ready(plan *p, uint32_t number)
 
 static void pop_ready(plan *p)
 {
+    p->nodes[p->ready[0]].queued = 0;
     uint32_t last = p->ready[--p->ready_count], at = 0;
     for (;;) {
         uint32_t child = 2 * at + 1;
@@ -87,69 +50,21 @@ static void pop_ready(plan *p)
     p->ready[at] = last;
 }
 
-static int has(const plan *p, const node *n, const batch_job *def, uint32_t index)
-{
-    return n->whole || selection_has(p->chosen, def, index);
-}
-
-/* How many of its instances are to be run, as far as they are known. */
-static uint32_t count_chosen(const plan *p, const node *n)
-{
-    uint32_t chosen = 0;
-    if (!n->selected || n->whole)
-        return n->selected ? n->count : 0;
-    for (uint32_t i = 0; i < n->count; i++)
-        chosen += (uint32_t)has(p, n, &p->batch->jobs[n - p->nodes], i);
-    return chosen;
-}
-
-/* 1 when that makes a difference. */
-static int select_one(plan *p, uint32_t number, int whole)
-{
-    node *n = &p->nodes[number];
-    int was = n->selected;
-    if (was && (n->whole || !whole))
-        return 0;
-    p->total -= count_chosen(p, n);
-    n->selected = 1;
-    n->whole = whole;
-    p->total += count_chosen(p, n);
-    if (was)
-        return 1;
-    p->unreleased++;
-    p->uncounted += !n->counted;
-    if (n->waiting == 0)
-        push_ready(p, number);
-    return 1;
-}
-
-/* A job and all that it waits for. */
-static void select_with_needs(plan *p, uint32_t number, int whole)
-{
-    size_t todo = 0;
-    if (select_one(p, number, whole))
-        p->work[todo++] = number;
-    while (todo > 0) {
-        const graph_node *n = &p->edges.graph.nodes[p->work[--todo]];
-        for (size_t i = 0; i < n->need_count; i++)
-            if (select_one(p, n->needs[i].to, 1))
-                p->work[todo++] = n->needs[i].to;
-    }
-}
-
 /* ---- edges ---- */
 
 static int take_pair(void *context, const makers_pair *pair, deja_error *err)
 {
     plan *p = context;
+    node *reader = &p->nodes[pair->reader], *maker = &p->nodes[pair->maker];
     int late = p->opening && p->opening->number != pair->reader;
-    int added = edges_add(&p->edges, pair, late, err);
-    if (added <= 0)
-        return added;
-    if (!p->nodes[pair->maker].released)
-        p->nodes[pair->reader].waiting++;
-    if (p->nodes[pair->reader].selected)
-        select_with_needs(p, pair->maker, 1);
+    int added =
+        edges_add(&p->edges, pair, late, p->opening || (reader->count == 1 && maker->count == 1), err);
+    if (added <= 0 || !p->opening || (p->only && !maker->selected))
+        return added < 0 ? added : 0;
+    if (!maker->released)
+        reader->waiting++;
+    if (reader->selected)
+        plan_select_whole(p, pair->maker);
     return 0;
 }
 
@@ -162,11 +77,8 @@ static int count_instances(plan *p, batch_job *def, deja_error *err)
     int status = def->expanded ? 0 : batch_expand(p->batch, def, err);
     if (status == 0)
         status = matrix_count(def->matrix, &count, err);
-    if (status == 0 && def->needed) {
-        n->left = deja_calloc(count ? count : 1, sizeof *n->left);
-        n->stamps = deja_calloc(count ? count : 1, sizeof *n->stamps);
-        status = n->left && n->stamps ? 0 : out_of_memory(err);
-    }
+    if (status == 0 && def->needed && remains_init(&n->remains, count) < 0)
+        status = out_of_memory(err);
     n->count = status == 0 ? count : 0;
     n->counted = status == 0;
     return status;
@@ -194,6 +106,10 @@ static int add_paths(plan *p, batch_job *def, unsigned *ret_what, deja_error *er
     if (!n->linked && knows_reads(p, def)) {
         *ret_what |= MAKERS_READ;
         n->linked = 1;
+        if (status == 0)
+            status = batch_join(p->batch, def, err);
+        if (status == 0 && !p->opening)
+            status = edges_join(&p->edges, def, err);
     }
     return status < 0 || !*ret_what ? status : makers_add(p->makers, def, n->count, *ret_what, err);
 }
@@ -223,8 +139,8 @@ static int add_jobs(plan *p, deja_error *err)
             return status;
         const graph_node *n = &p->edges.graph.nodes[number];
         for (size_t i = 0; i < n->dependant_count; i++)
-            if (--unseen[n->dependants[i]] == 0)
-                p->work[end++] = n->dependants[i];
+            if (--unseen[n->dependants[i].from] == 0)
+                p->work[end++] = n->dependants[i].from;
     }
     return 0;
 }
@@ -243,12 +159,30 @@ static int alloc_plan(plan **ret, batch *b, deja_error *err)
     if (!p->nodes || !p->ready || !p->work)
         return out_of_memory(err);
     int status = edges_init(&p->edges, b, err);
-    for (uint32_t i = 0; status == 0 && i < b->job_count; i++)
-        p->nodes[i].waiting = (uint32_t)p->edges.graph.nodes[i].need_count;
     return status < 0 ? status : makers_open(&p->makers, b, take_pair, p, err);
 }
 
-int plan_open(plan **ret, batch *b, const selection *chosen, deja_error *err)
+/* What an instance waits for by itself, and its job as a whole. */
+static int count_waits(plan *p, uint32_t number, deja_error *err)
+{
+    node *n = &p->nodes[number];
+    const graph_node *at = &p->edges.graph.nodes[number];
+    for (size_t i = 0; i < at->need_count; i++) {
+        if (!at->needs[i].links) {
+            n->waiting++;
+            continue;
+        }
+        if (!n->waits)
+            n->waits = deja_calloc((size_t)n->count + 1, sizeof *n->waits);
+        if (!n->waits || links_begin(at->needs[i].links, n->count, n->waits) < 0)
+            return out_of_memory(err);
+    }
+    if (n->waits && numbers_init(&n->ready, n->count) < 0)
+        return out_of_memory(err);
+    return 0;
+}
+
+static int open_plan(plan **ret, batch *b, const selection *chosen, int only, deja_error *err)
 {
     plan *p = NULL;
     int status = alloc_plan(&p, b, err);
@@ -263,18 +197,29 @@ int plan_open(plan **ret, batch *b, const selection *chosen, deja_error *err)
         status = makers_link_all(p->makers, err);
     if (status == 0)
         status = edges_check_cycles(&p->edges, UINT32_MAX, err);
+    for (uint32_t i = 0; status == 0 && i < b->job_count; i++)
+        status = count_waits(p, i, err);
+    if (status == 0) {
+        p->chosen = chosen;
+        p->only = only;
+        status = plan_select_chosen(p) < 0 ? out_of_memory(err) : 0;
+    }
     if (status < 0) {
         plan_close(p);
         return status;
     }
-    p->chosen = chosen;
-    for (uint32_t i = 0; i < b->job_count; i++) {
-        selection_part part = selection_of(chosen, &b->jobs[i]);
-        if (part != SELECTION_NONE)
-            select_with_needs(p, i, part == SELECTION_ALL);
-    }
     *ret = p;
     return 0;
+}
+
+int plan_open(plan **ret, batch *b, const selection *chosen, deja_error *err)
+{
+    return open_plan(ret, b, chosen, 0, err);
+}
+
+int plan_open_only(plan **ret, batch *b, const selection *chosen, deja_error *err)
+{
+    return open_plan(ret, b, chosen, 1, err);
 }
 
 int plan_instances(const plan *p, uint32_t number, uint32_t *ret)
@@ -289,39 +234,59 @@ int plan_instances(const plan *p, uint32_t number, uint32_t *ret)
 int plan_has(const plan *p, uint32_t number, uint32_t index)
 {
     const node *n = &p->nodes[number];
-    return p->fed.feed || (n->selected && has(p, n, &p->batch->jobs[number], index));
+    if (p->fed.feed)
+        return 1;
+    return n->selected && (n->whole || numbers_has(&n->wanted, index));
 }
 
 /* ---- the run ---- */
 
+/* Somebody has single instances of it in its key. */
+static int is_left_singly(const plan *p, const batch_job *def)
+{
+    const graph_node *at = &p->edges.graph.nodes[def->number];
+    for (size_t i = 0; i < at->dependant_count; i++) {
+        const batch_job *reader = &p->batch->jobs[at->dependants[i].from];
+        size_t place = at->dependants[i].place;
+        if (place < reader->need_count && !reader->needs[place].all &&
+            joint_shares(reader->matrix, def->matrix))
+            return 1;
+    }
+    return 0;
+}
+
 static void release(plan *p, uint32_t number)
 {
     node *n = &p->nodes[number];
-    const graph_node *links = &p->edges.graph.nodes[number];
-    if (n->left)
-        n->all_left = deja_hash_bytes(n->left, n->count * sizeof *n->left);
-    deja_free(n->left);
-    n->left = NULL;
+    const graph_node *at = &p->edges.graph.nodes[number];
+    remains_fold(&n->remains, n->whole && !is_left_singly(p, &p->batch->jobs[number]));
     n->released = 1;
     p->unreleased--;
-    for (size_t i = 0; i < links->dependant_count; i++) {
-        node *dependant = &p->nodes[links->dependants[i]];
-        if (!dependant->error && --dependant->waiting == 0 && dependant->selected)
-            push_ready(p, links->dependants[i]);
+    for (size_t i = 0; i < at->dependant_count; i++) {
+        uint32_t from = at->dependants[i].from;
+        node *dependant = &p->nodes[from];
+        if (p->edges.graph.nodes[from].needs[at->dependants[i].place].links || dependant->error)
+            continue;
+        dependant->waiting--;
+        plan_push(p, from);
     }
 }
 
-/* The first needed job that failed; else, in a dry run, the last one that would run and matters: for the
- * instances of a job all do that it waits for. */
-static void find_blocker(plan *p, uint32_t number)
+/* The first needed job that failed; else, in a dry run, the last one that would run and matters. */
+static void find_blocker(plan *p, uint32_t number, uint32_t index)
 {
     node *n = &p->nodes[number];
-    const graph_node *links = &p->edges.graph.nodes[number];
-    for (size_t i = 0; i < links->need_count; i++) {
-        const graph_edge *edge = &links->needs[i];
+    const graph_node *at = &p->edges.graph.nodes[number];
+    n->blocked_by = NULL;
+    n->blocker_known = !n->waits;
+    for (size_t i = 0; i < at->need_count; i++) {
+        const graph_edge *edge = &at->needs[i];
         plan_end end = p->nodes[edge->to].end;
-        if (end == PLAN_LEFT || (end == PLAN_UNKNOWN && !edge->data && n->counted) ||
-            (end == PLAN_MISSING && !edge->data))
+        if (end != PLAN_LEFT && edge->links)
+            end = (plan_end)links_worst(edge->links, index);
+        int ordered = !edge->links && !edge->data;
+        if (end == PLAN_LEFT || (end == PLAN_UNKNOWN && ordered && n->counted) ||
+            (end == PLAN_MISSING && ordered))
             continue;
         n->blocked_by = &p->batch->jobs[edge->to];
         n->would = end == PLAN_UNKNOWN;
@@ -333,10 +298,26 @@ static void find_blocker(plan *p, uint32_t number)
 static int learn_paths(plan *p, batch_job *def, deja_error *err)
 {
     unsigned what;
-    int status = add_paths(p, def, &what, err);
+    int status = 0;
+    for (size_t i = 0; status == 0 && i < def->need_count; i++) /* where these are not run themselves */
+        if (!p->nodes[def->needs[i].job].counted)
+            status = count_instances(p, &p->batch->jobs[def->needs[i].job], err);
+    if (status == 0)
+        status = add_paths(p, def, &what, err);
     if (status == 0)
         status = makers_link(p->makers, def, what, err);
     return status < 0 ? status : edges_check_cycles(&p->edges, def->number, err);
+}
+
+/* ... and which of them are to be run. */
+static int learn_instances(plan *p, batch_job *def, deja_error *err)
+{
+    int status = learn_paths(p, def, err), in_part = !p->nodes[def->number].whole;
+    if (status == 0 && in_part)
+        status = selection_check(p->chosen, def, err);
+    if (status == 0 && in_part && plan_select_known(p, def) < 0)
+        status = out_of_memory(err);
+    return status;
 }
 
 /*
@@ -347,29 +328,22 @@ static void open_job(plan *p, batch_job *def)
 {
     node *n = &p->nodes[def->number];
     deja_error why = {0};
-    uint32_t before = count_chosen(p, n), uncounted = !n->counted;
-    find_blocker(p, def->number);
+    uint32_t before = n->count, total = plan_wanted(n), uncounted = !n->counted;
+    find_blocker(p, def->number, 0);
     p->opening = def;
-    if (!n->blocked_by &&
-        (learn_paths(p, def, &why) < 0 || (!n->whole && selection_check(p->chosen, def, &why) < 0))) {
+    if (!n->blocked_by && learn_instances(p, def, &why) < 0) {
         n->error = deja_dup(&why, sizeof why);
         n->error = n->error ? n->error : &no_memory;
         n->waiting = 0;
     }
     p->opening = NULL;
+    n->blocker_known = n->blocked_by != NULL;
+    n->promised = n->error ? before : 0;
     if (n->error || !n->counted)
         n->count = n->whole = 1;
     n->counted = n->linked = 1;
     p->uncounted -= uncounted;
-    p->total += count_chosen(p, n) - before;
-}
-
-/* Instances that are not to be run end unseen. */
-static void pass_over(plan *p, const batch_job *def)
-{
-    node *n = &p->nodes[def->number];
-    for (; n->next < n->count && !has(p, n, def, n->next); n->next++)
-        n->settled++;
+    p->total += plan_wanted(n) - total;
 }
 
 /* The first definition that is ready and has an instance to hand out; NULL: none. */
@@ -378,16 +352,13 @@ static batch_job *next_job(plan *p)
     while (p->ready_count > 0) {
         uint32_t number = p->ready[0];
         node *n = &p->nodes[number];
-        if (n->linked)
-            pass_over(p, &p->batch->jobs[number]);
-        if (n->linked && n->next < n->count)
+        if (n->linked && has_next(n))
             return &p->batch->jobs[number];
         pop_ready(p);
         if (!n->linked) {
             open_job(p, &p->batch->jobs[number]);
-            if (n->waiting == 0)
-                push_ready(p, number);
-        } else if (n->settled == n->count && !n->released) {
+            plan_push(p, number);
+        } else if (n->settled == plan_wanted(n) && !n->released) {
             release(p, number);
         }
     }
@@ -402,11 +373,43 @@ int plan_next(plan *p, plan_ready *ret)
     if (!def)
         return 0;
     node *n = &p->nodes[def->number];
-    if (n->next == 0 && !n->blocked_by)
-        find_blocker(p, def->number);
+    uint32_t index = n->next;
+    if (n->waits && numbers_next(&n->ready, 0, &index))
+        numbers_remove(&n->ready, index);
+    else
+        n->next++;
+    if (!n->blocker_known && !n->error)
+        find_blocker(p, def->number, index);
     *ret = (plan_ready){
-        .def = def, .index = n->next++, .error = n->error, .blocked_by = n->blocked_by, .would = n->would};
+        .def = def, .index = index, .error = n->error, .blocked_by = n->blocked_by, .would = n->would};
     return 1;
+}
+
+/* A job of which some instances may be ready now. */
+typedef struct arrivals {
+    plan *plan;
+    uint32_t number;
+} arrivals;
+
+static void arrive(void *context, uint32_t index)
+{
+    const arrivals *a = context;
+    node *n = &a->plan->nodes[a->number];
+    if (--n->waits[index] == 0 && plan_has(a->plan, a->number, index))
+        numbers_add(&n->ready, index);
+}
+
+static void tell_dependants(plan *p, uint32_t number, uint32_t index, plan_end end)
+{
+    const graph_node *n = &p->edges.graph.nodes[number];
+    for (size_t i = 0; i < n->dependant_count; i++) {
+        arrivals a = {.plan = p, .number = n->dependants[i].from};
+        links *by_instance = p->edges.graph.nodes[a.number].needs[n->dependants[i].place].links;
+        if (!by_instance)
+            continue;
+        links_settle(by_instance, index, (links_end)end, arrive, &a);
+        plan_push(p, a.number);
+    }
 }
 
 void plan_settle(plan *p, const batch_job *def, uint32_t index, plan_end end, const deja_hash *left,
@@ -417,55 +420,28 @@ void plan_settle(plan *p, const batch_job *def, uint32_t index, plan_end end, co
         return;
     }
     node *n = &p->nodes[def->number];
-    if (n->stamps)
-        n->stamps[index] = stamp;
-    if (n->left && left)
-        n->left[index] = *left;
-    n->left_unknown |= !left;
+    remains_note(&n->remains, index, left, stamp);
     if (end > n->end)
         n->end = end;
-    if (++n->settled == n->count)
+    uint32_t last = n->error ? n->promised : index + 1;
+    for (uint32_t i = n->error ? 0 : index; i < last; i++)
+        tell_dependants(p, def->number, i, end);
+    if (++n->settled == plan_wanted(n))
         release(p, def->number);
 }
 
-int plan_left(const plan *p, const batch_job *def, deja_hash *ret)
+int plan_left(const plan *p, const batch_need *need, uint32_t index, deja_hash *ret)
 {
-    const node *n = &p->nodes[def->number];
-    *ret = n->all_left;
-    return !n->left_unknown;
+    batch_span span = batch_span_of(p->batch, need, index);
+    return remains_hash(&p->nodes[need->job].remains, &span, ret);
 }
 
-static int compare_stamps(const plan *p, const batch_job *def, const node *n)
+remains_state plan_changed(plan *p, const batch_need *need, uint32_t index, int64_t since_ns,
+                           int64_t *ret_later_ns)
 {
-    job j = {0};
-    int same = 1;
-    for (uint32_t i = 0; same && i < n->count; i++)
-        same = job_render(&j, p->batch, def, i, JOB_OUTPUTS, NULL) == 0 && outputs_stamp(&j) == n->stamps[i];
-    job_done(&j);
-    return same;
-}
-
-static void look(plan *p, const batch_job *def, node *n)
-{
-    n->looked_ns = deja_monotonic_ns(NULL);
-    n->changed = !compare_stamps(p, def, n);
-    int64_t now = deja_monotonic_ns(NULL), pause = LOOK_PAUSE_OFTEN * (now - n->looked_ns);
-    n->look_again_ns = n->count > MANY ? now + (pause > LOOK_PAUSE_NS ? pause : LOOK_PAUSE_NS) : 0;
-}
-
-plan_look plan_changed(plan *p, const batch_job *def, int64_t since_ns, int64_t *ret_later_ns)
-{
-    node *n = &p->nodes[def->number];
-    if (def->output_count == 0 || !n->stamps || n->changed || n->end != PLAN_LEFT)
-        return n->changed ? PLAN_CHANGED : PLAN_SAME;
-    if (n->looked_ns && n->looked_ns >= since_ns)
-        return PLAN_SAME;
-    if (ret_later_ns && n->look_again_ns > deja_monotonic_ns(NULL)) {
-        *ret_later_ns = n->look_again_ns;
-        return PLAN_LOOK_LATER;
-    }
-    look(p, def, n);
-    return n->changed ? PLAN_CHANGED : PLAN_SAME;
+    node *n = &p->nodes[need->job];
+    batch_span span = batch_span_of(p->batch, need, index);
+    return remains_changed(&n->remains, p->batch, &p->batch->jobs[need->job], &span, since_ns, ret_later_ns);
 }
 
 int plan_fd(const plan *p)
@@ -496,8 +472,10 @@ void plan_close(plan *p)
     for (uint32_t i = 0; p->nodes && i < p->batch->job_count; i++) {
         if (p->nodes[i].error != &no_memory)
             deja_free((void *)p->nodes[i].error);
-        deja_free(p->nodes[i].left);
-        deja_free(p->nodes[i].stamps);
+        deja_free(p->nodes[i].waits);
+        numbers_done(&p->nodes[i].ready);
+        numbers_done(&p->nodes[i].wanted);
+        remains_done(&p->nodes[i].remains);
     }
     fed_done(&p->fed);
     makers_close(p->makers);

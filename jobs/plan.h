@@ -2,12 +2,13 @@
 #define PLAN_H
 /*
  * The plan of a run: which instances there are, which may start, and what those that are settled have left
- * for the jobs that need them. Edges lie between definitions: those written under `needs`, and those that
- * follow from files (an input that is another job's output).
+ * for the jobs that need them. Who waits for whom is written under `needs`, or follows from files (an input
+ * that is another job's output): instance by instance where both jobs' instances are known when the run
+ * starts, else for all.
  */
 #include "job.h"
+#include "remains.h"
 #include "selection.h"
-#include <deja/hash.h>
 
 typedef struct plan plan;
 
@@ -24,18 +25,22 @@ typedef enum plan_end {
 typedef struct plan_ready {
     batch_job *def;
     uint32_t index;
-    const batch_job *blocked_by; /* NULL, or the needed job that failed (or, dry, would run) */
-    int would;                   /* blocked_by would run; it did not fail */
+    const batch_job
+        *blocked_by; /* NULL, or the needed job an instance of which failed (or, dry, would run) */
+    int would;       /* blocked_by would run; it did not fail */
     const deja_error
         *error; /* NULL, or why the job's instances cannot be known; borrowed until the plan is closed */
 } plan_ready;
 
 /*
  * Expands all jobs that can be, indexes their outputs, adds the edges that follow from files. Of the
- * instances those that `chosen` has are run (NULL: all); whole jobs that they need are added. Borrows both.
- * Errors are about the batch. Takes a second or so for a million instances.
+ * instances those that `chosen` has are run (NULL: all), and those that they need. Borrows both. Errors are
+ * about the batch. Takes a second or so for a million instances.
  */
 int plan_open(plan **ret, batch *b, const selection *chosen, deja_error *err);
+
+/* The same without what the chosen ones need: what that would have left is taken as it lies there. */
+int plan_open_only(plan **ret, batch *b, const selection *chosen, deja_error *err);
 
 /* How many instances job `number` has, chosen or not; 0 when none is: 1; 0 when that is not known yet. */
 int plan_instances(const plan *p, uint32_t number, uint32_t *ret);
@@ -51,23 +56,17 @@ int plan_next(plan *p, plan_ready *ret);
 void plan_settle(plan *p, const batch_job *def, uint32_t index, plan_end end, const deja_hash *left,
                  uint64_t stamp);
 
-/* What all instances of a needed job left, in batch order, as one hash: 1; 0 when it is not known of each.
- * All are settled. */
-int plan_left(const plan *p, const batch_job *def, deja_hash *ret);
-
-typedef enum plan_look {
-    PLAN_SAME,      /* what its instances left is as it was when these ended */
-    PLAN_CHANGED,   /* it is not */
-    PLAN_LOOK_LATER /* nobody looked since then, and looking is dear */
-} plan_look;
+/* What those instances left that instance `index` of the job with `need` needs by that, in batch order, as
+ * one hash: 1; 0 when it is not known of each. All are settled. */
+int plan_left(const plan *p, const batch_need *need, uint32_t index, deja_hash *ret);
 
 /*
- * Whether the outputs of a needed job, all of whose instances are settled, were the same at `since_ns`
- * (monotonic) as when these ended: told by a look that began then or later. The outputs of more than a
- * thousand instances are looked at once a second at most; when the next look may be is put into
- * `ret_later_ns`, and NULL has them looked at now.
+ * Whether the outputs of these were the same at `since_ns` (monotonic) as when they ended: told by a look
+ * that began then or later. The outputs of more than a thousand instances are looked at once a second at
+ * most; when the next look may be is put into `ret_later_ns`, and NULL has them looked at now.
  */
-plan_look plan_changed(plan *p, const batch_job *def, int64_t since_ns, int64_t *ret_later_ns);
+remains_state plan_changed(plan *p, const batch_need *need, uint32_t index, int64_t since_ns,
+                           int64_t *ret_later_ns);
 
 /* Where instances come from a feed that has none at the moment: what is to be polled before plan_next; else
  * -1. */

@@ -12,7 +12,7 @@ static int is_urgent(const flow *f)
     return others == 0 || f->stopping || f->failed || f->short_since_ns || f->verifying.count >= MOST;
 }
 
-plan_look verify(active *a, const batch_job **ret_changed)
+remains_state verify(active *a, const batch_job **ret_changed)
 {
     const flow *f = a->flow;
     const batch_job *def = a->job.def;
@@ -21,18 +21,19 @@ plan_look verify(active *a, const batch_job **ret_changed)
     a->ask_again_ns = 0;
     for (size_t i = 0; i < def->need_count; i++) {
         const batch_job *needed = &f->batch->jobs[def->needs[i].job];
-        plan_look known =
-            def->needs[i].order_only ? PLAN_SAME : plan_changed(f->plan, needed, a->ended_ns, ret_later);
-        if (known == PLAN_CHANGED)
+        remains_state known = def->needs[i].order_only ? REMAINS_SAME
+                                                       : plan_changed(f->plan, &def->needs[i], a->job.index,
+                                                                      a->ended_ns, ret_later);
+        if (known == REMAINS_CHANGED)
             *ret_changed = needed;
-        if (known == PLAN_CHANGED)
+        if (known == REMAINS_CHANGED)
             return known;
         a->ask_again_ns = later > a->ask_again_ns ? later : a->ask_again_ns;
     }
     if (!a->ask_again_ns)
-        return PLAN_SAME;
+        return REMAINS_SAME;
     active_enter(a, VERIFYING);
-    return PLAN_LOOK_LATER;
+    return REMAINS_LOOK_LATER;
 }
 
 active *verify_next(flow *f)

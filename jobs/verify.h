@@ -8,8 +8,8 @@
 #include "active.h"
 
 /* What is known of the needed jobs of a job whose result is sealed; `ret_changed` is the one whose outputs
- * are not what they were, else NULL. PLAN_LOOK_LATER: it waits now, see verify_next. */
-plan_look verify(active *a, const batch_job **ret_changed);
+ * are not what they were, else NULL. REMAINS_LOOK_LATER: it waits now, see verify_next. */
+remains_state verify(active *a, const batch_job **ret_changed);
 
 /* One that need not wait any longer, to be verified again, or NULL. To be asked when all is dispatched that
  * can be: with nothing else to be done nobody waits. */

@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MOST_JOBS = 9, MOST_NEEDS = 2, MOST_AXES = 2 };
+enum { MOST_JOBS = 9, MOST_NEEDS = 2, MOST_AXES = 2, AXIS_TEXT = 1024 };
 
 /* As they stand between the double quotes of YAML. None has a slash, as they become parts of paths. */
 static const char *const odd_values[] = {
@@ -37,18 +37,20 @@ typedef enum need_kind { NEED_KEY, NEED_ORDER } need_kind;
 typedef struct spec {
     int axes;
     axis_kind axis[MOST_AXES];
+    char values[MOST_AXES][AXIS_TEXT]; /* as they stand in the batch */
     int needs;
     int need[MOST_NEEDS];
     need_kind need_is[MOST_NEEDS];
-    int outputs;    /* 0 to 2 */
-    int argv;       /* a list without a shell: prints its words */
-    int fails;      /* the instances whose first value is 2 do */
-    int uncached;   /* cache: false */
-    int record;     /* keep: record */
-    int four;       /* ends with status 4, which is fine */
-    int slow;       /* hundredths of a second */
-    int reads;      /* all of in/ */
-    int executable; /* its first output */
+    int need_all[MOST_NEEDS]; /* whatever names are shared */
+    int outputs;              /* 0 to 2 */
+    int argv;                 /* a list without a shell: prints its words */
+    int fails;                /* the instances whose first value is 2 do */
+    int uncached;             /* cache: false */
+    int record;               /* keep: record */
+    int four;                 /* ends with status 4, which is fine */
+    int slow;                 /* hundredths of a second */
+    int reads;                /* all of in/ */
+    int executable;           /* its first output */
 } spec;
 
 static const char *const axis_names[MOST_AXES] = {"v", "w"};
@@ -93,15 +95,60 @@ static int write_inputs(void)
     return write_file("lines.txt", "first line\n\nit's \"two\"\n-n\n");
 }
 
+static void add_odd_list(FILE *out, uint64_t *r)
+{
+    size_t count = 1 + below(r, 4), at = below(r, ODD_VALUES);
+    fputc('[', out);
+    for (size_t i = 0; i < count; i++)
+        fprintf(out, "%s\"%s\"", i ? ", " : "", odd_values[(at + 5 * i) % ODD_VALUES]);
+    fputc(']', out);
+}
+
+static int choose_values(char values[AXIS_TEXT], axis_kind kind, uint64_t *r)
+{
+    FILE *out = fmemopen(values, AXIS_TEXT, "w");
+    if (!out)
+        return -1;
+    if (kind == AXIS_ODD)
+        add_odd_list(out, r);
+    else if (kind == AXIS_RANGE)
+        fprintf(out, "{range: [1, %d]}", (int)(1 + below(r, 4)));
+    else if (kind == AXIS_LINSPACE)
+        fprintf(out, "{linspace: [0, 1, %d]}", (int)(2 + below(r, 3)));
+    else if (kind == AXIS_GLOB)
+        fputs("{glob: \"in/*.txt\"}", out);
+    else
+        fputs("{lines: lines.txt}", out);
+    return fclose(out);
+}
+
 static void choose_axes(spec *s, uint64_t *r)
 {
     s->axes = (int)below(r, MOST_AXES + 1);
-    for (int i = 0; i < s->axes; i++)
+    for (int i = 0; i < s->axes; i++) {
         s->axis[i] = one_in(r, 2) ? AXIS_ODD : (axis_kind)below(r, AXIS_KINDS);
-    s->fails = s->axes && s->axis[0] == AXIS_RANGE && one_in(r, 2);
+        if (choose_values(s->values[i], s->axis[i], r))
+            abort();
+    }
 }
 
-static spec choose(uint64_t *r, int number)
+/* The values of a needed job: then its instances are needed one by one. */
+static void take_axes(spec *s, const spec *needed)
+{
+    s->axes = needed->axes;
+    memcpy(s->axis, needed->axis, sizeof s->axis);
+    memcpy(s->values, needed->values, sizeof s->values);
+}
+
+static int same_values(const spec *a, const spec *b)
+{
+    for (int i = 0; i < a->axes && i < b->axes; i++)
+        if (strcmp(a->values[i], b->values[i]) != 0)
+            return 0;
+    return 1;
+}
+
+static spec choose(uint64_t *r, const spec *before, int number)
 {
     spec s = {.outputs = (int)below(r, 3), .argv = one_in(r, 4)};
     choose_axes(&s, r);
@@ -110,6 +157,11 @@ static spec choose(uint64_t *r, int number)
             s.need[s.needs] = i;
             s.need_is[s.needs++] = one_in(r, 4) ? NEED_ORDER : NEED_KEY;
         }
+    if (s.needs && one_in(r, 2))
+        take_axes(&s, &before[s.need[0]]);
+    for (int i = 0; i < s.needs; i++)
+        s.need_all[i] = !same_values(&s, &before[s.need[i]]) || one_in(r, 5);
+    s.fails = s.axes && s.axis[0] == AXIS_RANGE && one_in(r, 2);
     s.uncached = one_in(r, 6);
     s.record = s.outputs && one_in(r, 5);
     s.four = one_in(r, 6);
@@ -119,31 +171,6 @@ static spec choose(uint64_t *r, int number)
     if (s.argv)
         s.outputs = s.fails = s.four = s.record = 0;
     return s;
-}
-
-static void write_odd_list(FILE *out, uint64_t *r)
-{
-    size_t count = 1 + below(r, 4), at = below(r, ODD_VALUES);
-    fputc('[', out);
-    for (size_t i = 0; i < count; i++)
-        fprintf(out, "%s\"%s\"", i ? ", " : "", odd_values[(at + 5 * i) % ODD_VALUES]);
-    fputc(']', out);
-}
-
-static void write_axis(FILE *out, const char *name, axis_kind kind, uint64_t *r)
-{
-    fprintf(out, "      %s: ", name);
-    if (kind == AXIS_ODD)
-        write_odd_list(out, r);
-    else if (kind == AXIS_RANGE)
-        fprintf(out, "{range: [1, %d]}", (int)(1 + below(r, 4)));
-    else if (kind == AXIS_LINSPACE)
-        fprintf(out, "{linspace: [0, 1, %d]}", (int)(2 + below(r, 3)));
-    else if (kind == AXIS_GLOB)
-        fputs("{glob: \"in/*.txt\"}", out);
-    else
-        fputs("{lines: lines.txt}", out);
-    fputc('\n', out);
 }
 
 /* A value of an axis as it may stand in a path. */
@@ -170,8 +197,14 @@ static void write_needs(FILE *out, const spec *s)
     if (!s->needs)
         return;
     fputs("    needs: {", out);
-    for (int i = 0; i < s->needs; i++)
-        fprintf(out, "%sjob%d: %s", i ? ", " : "", s->need[i], s->need_is[i] == NEED_ORDER ? "order" : "");
+    for (int i = 0; i < s->needs; i++) {
+        int order = s->need_is[i] == NEED_ORDER, all = s->need_all[i];
+        fprintf(out, "%sjob%d: %s", i ? ", " : "", s->need[i],
+                order && all ? "[order, all]"
+                : order      ? "order"
+                : all        ? "all"
+                             : "");
+    }
     fputs("}\n", out);
 }
 
@@ -228,7 +261,7 @@ static void write_job(FILE *out, const spec *s, int number, uint64_t *r)
     if (s->axes)
         fputs("    matrix:\n", out);
     for (int i = 0; i < s->axes; i++)
-        write_axis(out, axis_names[i], s->axis[i], r);
+        fprintf(out, "      %s: %s\n", axis_names[i], s->values[i]);
     write_needs(out, s);
     if (s->argv)
         write_argv(out, s);
@@ -256,9 +289,10 @@ static int write_batch(uint64_t seed)
     uint64_t state = seed;
     int jobs = (int)(2 + below(&state, MOST_JOBS - 1));
     fprintf(out, "# seed %llu\nversion: 1\njobs:\n", (unsigned long long)seed);
+    spec specs[MOST_JOBS + 1];
     for (int i = 0; i < jobs; i++) {
-        spec s = choose(&state, i);
-        write_job(out, &s, i, &state);
+        specs[i] = choose(&state, specs, i);
+        write_job(out, &specs[i], i, &state);
     }
     int failed = ferror(out);
     return fclose(out) || failed ? -1 : 0;

@@ -51,7 +51,7 @@ static void test_graph__an_edge_is_seen_from_both_sides(void **state)
     assert_ptr_equal(edge->note, &note);
     assert_null(graph_find(&g, 1, 0));
     assert_int_equal(g.nodes[1].dependant_count, 1);
-    assert_int_equal(g.nodes[1].dependants[0], 0);
+    assert_int_equal(g.nodes[1].dependants[0].from, 0);
     assert_int_equal(g.nodes[0].dependant_count, 0);
     graph_done(&g);
 }

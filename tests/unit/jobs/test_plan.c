@@ -60,7 +60,7 @@ static void test_plan__of_a_selection_only_the_chosen_instances(void **state)
     batch *b = load("version: 1\njobs:\n"
                     "  a: {run: x, matrix: {n: [1, 2, 3]}}\n"
                     "  b: {run: x, needs: c, matrix: {n: [1, 2, 3]}}\n"
-                    "  c: {run: x, matrix: {n: [1, 2]}}\n"
+                    "  c: {run: x, matrix: {n: [1, 2, 3]}}\n"
                     "  d: {run: x, needs: b}\n");
     static const char *const words[] = {"a[n=3]", "b[n=2]", "c[n=1]"};
     selection *s;
@@ -68,12 +68,13 @@ static void test_plan__of_a_selection_only_the_chosen_instances(void **state)
     assert_int_equal(selection_open(&s, b, words, 3, NULL), 0);
     plan *p = open_plan(b, s);
     assert_int_equal(plan_total(p, &unexpanded), 4);
-    assert_true(!plan_has(p, 0, 0) && plan_has(p, 0, 2) && plan_has(p, 2, 1) && !plan_has(p, 3, 0));
+    assert_true(!plan_has(p, 0, 0) && plan_has(p, 0, 2) && plan_has(p, 2, 1) && !plan_has(p, 2, 2) &&
+                !plan_has(p, 3, 0));
     plan_ready a = expect(p, "a", 2), c0 = expect(p, "c", 0), c1 = expect(p, "c", 1);
     expect_none(p);
-    plan_settle(p, c0.def, 0, PLAN_LEFT, NULL, 0);
     plan_settle(p, c1.def, 1, PLAN_LEFT, NULL, 0);
     plan_ready b1 = expect(p, "b", 1);
+    plan_settle(p, c0.def, 0, PLAN_LEFT, NULL, 0);
     expect_none(p);
     plan_settle(p, b1.def, 1, PLAN_LEFT, NULL, 0);
     assert_false(plan_finished(p));
@@ -131,7 +132,7 @@ static void test_plan__left_depends_on_every_instance_in_order(void **state)
         plan_ready first = expect(p, "a", 0), second = expect(p, "a", 1);
         plan_settle(p, second.def, second.index, PLAN_LEFT, swap ? &one : &two, 0);
         plan_settle(p, first.def, first.index, PLAN_LEFT, swap ? &two : &one, 0);
-        assert_int_equal(plan_left(p, first.def, &seen[swap]), 1);
+        assert_int_equal(plan_left(p, &b->jobs[1].needs[0], 0, &seen[swap]), 1);
         plan_close(p);
     }
     assert_false(deja_hash_equal(&seen[0], &seen[1]));
@@ -461,7 +462,7 @@ static void test_plan__what_one_instance_left_may_be_unknown(void **state)
     plan_ready first = expect(p, "a", 0);
     plan_settle(p, first.def, 0, PLAN_LEFT, &one, 0);
     plan_settle(p, expect(p, "a", 1).def, 1, PLAN_LEFT, NULL, 0);
-    assert_int_equal(plan_left(p, first.def, &left), 0);
+    assert_int_equal(plan_left(p, &b->jobs[1].needs[0], 0, &left), 0);
     plan_close(p);
     batch_free(b);
 }
@@ -566,15 +567,14 @@ static void test_plan__many_outputs_are_looked_at_after_a_pause_and_never_before
                     "  a: {run: x, matrix: {n: {range: [1, 1001]}}, outputs: [\"${{ n }}\"]}\n"
                     "  b: {run: x, needs: a}\n");
     plan *p = settle_all(b, 1001);
-    const batch_job *a = &b->jobs[0];
-    assert_int_equal(plan_changed(p, a, began, &later), PLAN_SAME);
+    assert_int_equal(plan_changed(p, &b->jobs[1].needs[0], 0, began, &later), REMAINS_SAME);
     write_file("700", "edited");
-    assert_int_equal(plan_changed(p, a, began, &later), PLAN_SAME);
+    assert_int_equal(plan_changed(p, &b->jobs[1].needs[0], 0, began, &later), REMAINS_SAME);
     int64_t now = deja_monotonic_ns(NULL);
-    assert_int_equal(plan_changed(p, a, now, &later), PLAN_LOOK_LATER);
+    assert_int_equal(plan_changed(p, &b->jobs[1].needs[0], 0, now, &later), REMAINS_LOOK_LATER);
     assert_true(later > now);
-    assert_int_equal(plan_changed(p, a, now, NULL), PLAN_CHANGED);
-    assert_int_equal(plan_changed(p, a, began, &later), PLAN_CHANGED);
+    assert_int_equal(plan_changed(p, &b->jobs[1].needs[0], 0, now, NULL), REMAINS_CHANGED);
+    assert_int_equal(plan_changed(p, &b->jobs[1].needs[0], 0, began, &later), REMAINS_CHANGED);
     plan_close(p);
     batch_free(b);
 }
@@ -588,9 +588,10 @@ static void test_plan__few_outputs_are_looked_at_at_once(void **state)
                     "  a: {run: x, matrix: {n: [1, 2]}, outputs: [\"${{ n }}\"]}\n"
                     "  b: {run: x, needs: a}\n");
     plan *p = settle_all(b, 2);
-    assert_int_equal(plan_changed(p, &b->jobs[0], deja_monotonic_ns(NULL), &later), PLAN_SAME);
+    assert_int_equal(plan_changed(p, &b->jobs[1].needs[0], 0, deja_monotonic_ns(NULL), &later), REMAINS_SAME);
     write_file("2", "edited");
-    assert_int_equal(plan_changed(p, &b->jobs[0], deja_monotonic_ns(NULL), &later), PLAN_CHANGED);
+    assert_int_equal(plan_changed(p, &b->jobs[1].needs[0], 0, deja_monotonic_ns(NULL), &later),
+                     REMAINS_CHANGED);
     plan_close(p);
     batch_free(b);
 }

@@ -73,21 +73,18 @@ end
 
 local set
 
-local function set_list(v, t, keep)
-    local items = ffi.new("deja_value[?]", math.max(#t, 1))
+local function set_list(v, t, count, keep)
+    local items = ffi.new("deja_value[?]", math.max(count, 1))
     keep[#keep + 1] = items
-    for i, x in ipairs(t) do
-        set(items[i - 1], x, keep)
+    for i = 1, count do
+        set(items[i - 1], t[i], keep)
     end
-    v.kind, v.len, v.list = C.DEJA_LIST, #t, items
+    v.kind, v.len, v.list = C.DEJA_LIST, count, items
 end
 
 local function set_map(v, t, keep)
     local keys = {}
     for key in pairs(t) do
-        if type(key) ~= "string" then
-            raise(nil, "keys of maps are texts")
-        end
         keys[#keys + 1] = key
     end
     local pairs_of = ffi.new("deja_pair[?]", math.max(#keys, 1))
@@ -100,14 +97,37 @@ local function set_map(v, t, keep)
     v.kind, v.len, v.map = C.DEJA_MAP, #keys, pairs_of
 end
 
+local function count_keys(t)
+    local count, texts = 0, 0
+    for key in pairs(t) do
+        count = count + 1
+        texts = texts + (type(key) == "string" and 1 or 0)
+    end
+    return count, texts
+end
+
+local function is_filled(t, count)
+    for i = 1, count do
+        if t[i] == nil then
+            return false
+        end
+    end
+    return true
+end
+
 local function set_table(v, t, keep)
     if getmetatable(t) == Array then
         keep[#keep + 1] = t
         v.kind, v.array = C.DEJA_ARRAY, t.c
-    elseif #t > 0 or next(t) == nil then
-        set_list(v, t, keep)
-    else
+        return
+    end
+    local count, texts = count_keys(t)
+    if texts == 0 and is_filled(t, count) then
+        set_list(v, t, count, keep)
+    elseif texts == count then
         set_map(v, t, keep)
+    else
+        raise(nil, "a table is a list without holes or a map with texts as keys, not a mixture")
     end
 end
 
@@ -293,9 +313,25 @@ local function job_of(fn)
     end)
 end
 
--- `fn`: a C function of a library (cdata), or one of Lua, which runs inline. `options`: a table of deja_fn_options.
+local backends = { process = C.DEJA_PROCESS, thread = C.DEJA_THREAD, async = C.DEJA_ASYNC, inline = C.DEJA_INLINE }
+
+-- A copy, in which a backend by its name is its number.
+local function with_backend(name, options)
+    local copy = {}
+    for key, value in pairs(options or {}) do
+        copy[key] = value
+    end
+    if type(copy.backend) == "string" then
+        copy.backend = backends[copy.backend]
+            or raise(nil, ("define '%s': '%s' is no backend: process, thread, async or inline"):format(name, copy.backend))
+    end
+    return copy
+end
+
+-- `fn`: a C function of a library (cdata), or one of Lua, which runs inline. `options`: a table of deja_fn_options, with
+-- the backend by its name ("thread") or number.
 function Context:define(name, version, fn, options)
-    local err, o = ffi.new "deja_error", ffi.new("deja_fn_options", options or {})
+    local err, o = ffi.new "deja_error", ffi.new("deja_fn_options", with_backend(name, options))
     o.size = ffi.sizeof(o)
     if type(fn) == "function" then
         if not (options and options.backend) then

@@ -67,8 +67,13 @@ local function functions_of_lua(d)
         error("no luck", 0)
     end)
     print("raised", select(2, pcall(fails)))
+    for _, mixed in ipairs { { 1, a = 2 }, { 1, nil, 3 }, { [0] = 1 }, { [1.5] = 1 } } do
+        local ok, err = pcall(describe, mixed, 1)
+        print("table", ok, err)
+    end
     print("process", select(2, pcall(d.define, d, "there", "1", function() end, { backend = C.DEJA_PROCESS })))
-    print("thread", select(2, pcall(d.define, d, "there", "1", function() end, { backend = C.DEJA_THREAD })))
+    print("thread", select(2, pcall(d.define, d, "there", "1", function() end, { backend = "thread" })))
+    print("backend", select(2, pcall(d.define, d, "there", "1", function() end, { backend = "threads" })))
     return describe
 end
 

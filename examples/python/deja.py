@@ -221,8 +221,8 @@ def _c_array(data, dtype, shape, strides, keep):
 
 
 def _array_of_view(x, keep):
-    """Of a view that came from here where it lies, of another one a copy."""
-    is_ours = isinstance(x.obj, c.Array) and c.sizeof(x.obj) == x.nbytes
+    """Of a view that came from here where it lies, of another one (a part, or reversed) a copy in its own order."""
+    is_ours = isinstance(x.obj, c.Array) and c.sizeof(x.obj) == x.nbytes and x.c_contiguous
     raw = x.obj if is_ours else (c.c_char * x.nbytes).from_buffer_copy(x.tobytes())
     keep.append(raw)
     kind = next((kind for kind, name in FORMATS.items() if name == x.format), None)
@@ -255,6 +255,13 @@ def _as_array(x, keep):
     return _c_array(data[0], DTYPES[name], interface["shape"], interface.get("strides"), keep)
 
 
+def _encoded(text):
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise DejaError(f"{ascii(text)} is no text in UTF-8 (a lone surrogate): pass bytes", ETYPE) from None
+
+
 def _set_text(v, kind, data, keep):
     if kind != BYTES and b"\0" in data:
         raise DejaError("a text with a NUL cannot be passed: pass bytes", ETYPE)
@@ -273,7 +280,7 @@ def _set_map(v, x, keep):
     for pair, (key, one) in zip(pairs, x.items()):
         if not isinstance(key, str) or "\0" in key:
             raise DejaError("keys of maps are texts", ETYPE)
-        pair.key = key.encode()
+        pair.key = _encoded(key)
         _set(pair.value, one, keep)
     _set_items(v, MAP, pairs, keep)
 
@@ -295,7 +302,7 @@ def _set(v, x, keep):
     elif isinstance(x, float):
         v.kind, v.f64 = F64, x
     elif isinstance(x, str):
-        _set_text(v, STRING, x.encode(), keep)
+        _set_text(v, STRING, _encoded(x), keep)
     elif isinstance(x, (bytes, bytearray)):
         _set_text(v, BYTES, bytes(x), keep)
     elif isinstance(x, os.PathLike):

@@ -56,7 +56,7 @@ class Case(unittest.TestCase):
 
     def test_what_cannot_be_passed_is_refused(self):
         f = self.d.define("same", "1", same)
-        for x in (2**64, -(2**63) - 1, "a\0b", {1: 2}, {"a\0": 1}, object(), [object()], 1j):
+        for x in (2**64, -(2**63) - 1, "a\0b", {1: 2}, {"a\0": 1}, object(), [object()], 1j, "\udcff", {"\udcff": 1}):
             self.refused(deja.ETYPE, f, x)
         self.refused(deja.EINVAL, f.map, [1, 2], [1, 2, 3])
         self.assertIn("deeper", self.refused(deja.EINVAL, f, self.nested(70)))
@@ -70,6 +70,13 @@ class Case(unittest.TestCase):
         for code in "bBhHiIlLqQfd":
             x = array.array(code, [1, 2, 3])
             self.assertEqual(list(f(x)), [1, 2, 3], code)
+
+    def test_a_view_of_another_order(self):
+        f = self.d.define("list", "1", list)
+        own = memoryview((ctypes.c_double * 4)(1, 2, 3, 4)).cast("B").cast("d")
+        result = memoryview(self.d.define("same", "1", same)(array.array("d", [1, 2, 3, 4])))
+        for x in (own, result):
+            self.assertEqual([f(x), f(x[::-1]), f(x[::2])], [[1, 2, 3, 4], [4, 3, 2, 1], [1, 3]])
 
     @unittest.skipUnless(numpy, "no numpy")
     def test_arrays_of_numpy(self):

@@ -33,6 +33,22 @@ static int check(const deja_value *v, deja_error *err)
     return rc < 0 ? rc : deja_fail(err, DEJA_EINVAL, "a result is no value");
 }
 
+/* What a function returns, another one can be given: there it lies in a list of arguments. */
+static uint64_t size_of(const deja_value *v, deja_error *err)
+{
+    const deja_value inside = deja_list(v, 1);
+    if ((v->kind == DEJA_LIST || v->kind == DEJA_MAP) && deja_value_check(&inside, NULL) < 0) {
+        int rc = deja_value_check(v, err);
+        if (rc == 0)
+            deja_fail(err, DEJA_EINVAL, "lists and maps are nested deeper than %d", DEJA_DEPTH_MAX - 1);
+        return UINT64_MAX;
+    }
+    uint64_t len = deja_image_size(v, NULL);
+    if (len == UINT64_MAX)
+        check(v, err);
+    return len;
+}
+
 /* The old result is given up last: the new value may point into it. */
 static void replace(deja_out *out, const deja_product *made, uint32_t kind)
 {
@@ -45,8 +61,8 @@ static int make_image(deja_out *out, const deja_value *v, deja_error *err)
 {
     deja_product made;
     void *data;
-    uint64_t len = deja_image_size(v, NULL);
-    int rc = len == UINT64_MAX ? check(v, err) : product_alloc(len, &made, &data, err);
+    uint64_t len = size_of(v, err);
+    int rc = len == UINT64_MAX ? err->code : product_alloc(len, &made, &data, err);
     if (rc < 0)
         return rc;
     deja_image_write(v, NULL, data);

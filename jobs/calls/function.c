@@ -128,10 +128,31 @@ static int ignore_argument(call_key *key, size_t i)
     return 0;
 }
 
+static int check_argument(const deja_value *v, deja_error *err)
+{
+    const deja_value inside = deja_list(v, 1); /* as the backends have it */
+    int rc = deja_value_check(v, err);
+    if (rc == 0 && (v->kind == DEJA_LIST || v->kind == DEJA_MAP) && deja_value_check(&inside, NULL) < 0)
+        rc = deja_fail(err, DEJA_EINVAL, "lists and maps are nested deeper than %d", DEJA_DEPTH_MAX - 1);
+    return rc;
+}
+
+int function_check(const deja_fn *f, const deja_value *args, size_t n, deja_error *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        if ((rc = check_argument(&args[i], err)) < 0)
+            deja_fail_in(err, "'%s': argument %zu", f->name, i + 1);
+    return rc;
+}
+
 int function_key(deja_fn *f, const deja_value *args, size_t n, call_key *ret, deja_error *err)
 {
     deja_key *key = &ret->fields;
+    int wrong = function_check(f, args, n, err);
     call_key_clear(ret);
+    if (wrong < 0)
+        return wrong;
     deja_key_begin(key, "function");
     deja_key_add_string(key, DEJA_FIELD_SCOPE, "", f->scope);
     deja_key_add_string(key, DEJA_FIELD_FUNCTION, "", f->name);

@@ -32,6 +32,9 @@ typedef struct call_key {
 void call_key_clear(call_key *k);
 void call_key_done(call_key *k);
 
+/* 0, or DEJA_EINVAL: what is wrong with an argument, naming function and argument. */
+int function_check(const deja_fn *f, const deja_value *args, size_t n, deja_error *err);
+
 /*
  * The key of a call. Not under the lock, which is taken while files are hashed. 0 or negative: what is wrong
  * with an argument, naming function and argument.

@@ -82,9 +82,7 @@ static int make_request(flight_request *q, deja_error *err)
     q->keyed = function_is_cached(f);
     if (q->keyed)
         return function_key(f, q->args, q->n, &q->key, err);
-    const deja_value list = deja_list(q->args, q->n);
-    rc = deja_value_check(&list, err);
-    return rc < 0 ? deja_fail_in(err, "'%s'", f->name) : 0;
+    return function_check(f, q->args, q->n, err);
 }
 
 static deja_future *begin(flight_request *q, future_list *home, uint64_t number, deja_error *err)

@@ -27,6 +27,57 @@ static void test_call__runs_once_until_forgotten(void **state)
     }
 }
 
+static int same(const deja_value *arg, size_t n, deja_out *out, deja_error *err)
+{
+    (void)n;
+    (void)err;
+    return deja_return_value(out, arg);
+}
+
+static int deepest(const deja_value *arg, size_t n, deja_out *out, deja_error *err)
+{
+    deja_value list[DEJA_DEPTH_MAX + 1] = {deja_i64(1)};
+    (void)n;
+    (void)err;
+    for (int64_t i = 1; i <= arg->i64; i++)
+        list[i] = deja_list(&list[i - 1], 1);
+    return deja_return_value(out, &list[arg->i64]);
+}
+
+static void expect_deep(deja_results *r, int fits, const deja_error *err)
+{
+    assert_int_equal(r != NULL, fits);
+    if (!fits) {
+        assert_int_equal(err->code, DEJA_EINVAL);
+        assert_non_null(strstr(err->text, "'deep'"));
+        assert_non_null(strstr(err->text, "nested deeper than 63"));
+        assert_true(strlen(err->text) < 100);
+    }
+    deja_results_free(r);
+}
+
+/* One limit: what was returned can be passed on. */
+static void test_call__nests_as_deep_both_ways(void **state)
+{
+    (void)state;
+    deja_error err;
+    deja_value list[DEJA_DEPTH_MAX + 1] = {deja_i64(1)};
+    for (int i = 1; i <= DEJA_DEPTH_MAX; i++)
+        list[i] = deja_list(&list[i - 1], 1);
+    for (size_t b = 0; b < 2 * BACKENDS; b++) {
+        deja *d = open_with(b % 2 ? DEJA_NO_CACHE : 0);
+        deja_fn *f = define_on(d, backends[b / 2], "deep", same);
+        expect_deep(deja_call(f, &list[DEJA_DEPTH_MAX - 1], 1, &err), 1, &err);
+        expect_deep(deja_call(f, &list[DEJA_DEPTH_MAX], 1, &err), 0, &err);
+        deja_close(d);
+        d = open_with(DEJA_NO_CACHE);
+        f = define_on(d, backends[b / 2], "deep", deepest);
+        expect_deep(deja_call(f, DEJA_ARGS(DEJA_DEPTH_MAX - 1), &err), 1, &err);
+        expect_deep(deja_call(f, DEJA_ARGS(DEJA_DEPTH_MAX), &err), 0, &err);
+        deja_close(d);
+    }
+}
+
 static void test_call__is_answered_by_a_later_context(void **state)
 {
     (void)state;
@@ -594,6 +645,7 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
     const struct CMUnitTest tests[] = {
         CASE(test_call__runs_once_until_forgotten),
+        CASE(test_call__nests_as_deep_both_ways),
         CASE(test_call__is_answered_by_a_later_context),
         CASE(test_call__computes_again_without_its_folder),
         CASE(test_call__works_without_a_cache),

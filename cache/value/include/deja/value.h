@@ -47,8 +47,9 @@ typedef enum deja_kind {
     DEJA_C128 = 24, /* two F64 */
 } deja_kind;
 
-#define DEJA_NDIM_MAX  32
-#define DEJA_DEPTH_MAX 64 /* lists and maps within each other */
+#define DEJA_NDIM_MAX 32
+#define DEJA_DEPTH_MAX                                                                                       \
+    64 /* lists and maps within each other; of arguments and results of functions one less */
 
 /* An array of numbers: a view, whoever owns the memory. */
 typedef struct deja_array {

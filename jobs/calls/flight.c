@@ -1,5 +1,6 @@
 /* The conductor of calls, see flight.h. */
 #include "flight.h"
+#include "shared.h"
 #include <deja/cleanup.h>
 #include <deja/clock.h>
 #include <deja/image.h>
@@ -33,6 +34,7 @@ struct flight {
     deja_future *wanted; /* by these */
     keeping *keeping;    /* STORING */
     deja_value *args;    /* ASIDE: a list */
+    shared_held *held;   /* shared arrays among the arguments */
     uint64_t task;
     call_key key;
     char *label; /* for people, with a key */
@@ -158,6 +160,7 @@ static void retire(flight *f)
             next->ask_again_ns = 0; /* it waits for this claim */
     }
     free_keeping(f->keeping);
+    shared_let_go(f->held);
     deja_free(f->args);
     call_key_done(&f->key);
     deja_free(f->label);
@@ -291,6 +294,7 @@ static int is_kept(const flight *f)
 void flight_outcome(flight *f, deja_task_outcome *o)
 {
     int64_t cpu_ns = o->cpu_ns;
+    shared_let_go(deja_take(f->held));
     answer a = is_kept(f) ? answer_of_outcome(o) : answer_without_file(answer_of_outcome(o));
     deja_product_done(&o->product);
     deja_free(o->text);
@@ -497,10 +501,11 @@ static flight *flight_new(flight_request *q)
     f->keyed = q->keyed != 0;
     f->forced = (q->flags & DEJA_FORCE) != 0;
     f->refused_ns = q->refused_ns;
-    if (take_key(f, q)) {
+    if (shared_hold(d, q->args, q->n, &f->held) && take_key(f, q)) {
         d->flight_count++;
         return f;
     }
+    shared_let_go(f->held);
     call_key_done(&f->key);
     deja_free(f->label);
     deja_free(f);

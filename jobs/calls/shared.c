@@ -10,7 +10,14 @@ struct deja_shared {
     deja *d;
     struct deja_shared *next;
     deja_hash hash;
+    uint64_t users; /* calls under way */
     int frozen, hashed;
+    int freed; /* by the caller; the last user frees */
+};
+
+struct shared_held {
+    size_t count, cap;
+    struct deja_shared **item;
 };
 
 /* ---- used ---- */
@@ -70,6 +77,40 @@ int shared_freeze(deja *d, const deja_value *args, size_t n, deja_error *err)
     for (size_t i = 0; rc == 0 && i < n; i++)
         rc = args[i].kind >= DEJA_ARRAY ? freeze(d, &args[i], 0, err) : 0;
     return rc;
+}
+
+/* ---- held ---- */
+
+static int hold(deja *d, struct shared_held *h, const deja_value *v, int depth)
+{
+    int ok = 1;
+    struct deja_shared *s = v->kind == DEJA_ARRAY && v->array ? home_of(d, v->array) : NULL;
+    if (s) {
+        struct deja_shared **grown = deja_grow(h->item, h->count, &h->cap, sizeof *grown);
+        if (!grown)
+            return 0;
+        h->item = grown;
+        h->item[h->count++] = s;
+        s->users++;
+    }
+    if (depth >= DEJA_DEPTH_MAX || (v->kind != DEJA_LIST && v->kind != DEJA_MAP))
+        return 1;
+    for (uint64_t i = 0; ok && i < v->len; i++)
+        ok = hold(d, h, v->kind == DEJA_LIST ? &v->list[i] : &v->map[i].value, depth + 1);
+    return ok;
+}
+
+int shared_hold(deja *d, const deja_value *args, size_t n, shared_held **ret)
+{
+    int ok = 1;
+    for (size_t i = 0; ok && d->arrays && i < n; i++) {
+        if (args[i].kind < DEJA_ARRAY)
+            continue;
+        if (!*ret)
+            *ret = deja_calloc(1, sizeof **ret);
+        ok = *ret && hold(d, *ret, &args[i], 0);
+    }
+    return ok;
 }
 
 static int hash_packed(const deja_array *a, deja_hash *ret, deja_error *err)
@@ -157,25 +198,35 @@ deja_array *deja_array_edit(const deja_array *a, deja_error *err)
     return b;
 }
 
-static void forget(struct deja_shared *s)
+static void unmake(struct deja_shared *s)
 {
     struct deja_shared **at = &s->d->arrays;
     while (*at && *at != s)
         at = &(*at)->next;
     if (*at)
         *at = s->next;
+    deja_pool_array_free(s->d->pool, s->pooled);
+    deja_free(s);
 }
 
 void deja_array_free(deja_array *a)
 {
     if (!a || !a->shared || context_enter(a->shared->d, NULL) < 0)
         return;
-    struct deja_shared *s = a->shared;
-    deja *d = s->d;
-    forget(s);
-    deja_pool_array_free(d->pool, s->pooled);
-    deja_free(s);
+    deja *d = a->shared->d;
+    a->shared->freed = 1;
+    if (!a->shared->users)
+        unmake(a->shared);
     context_leave(d);
+}
+
+void shared_let_go(shared_held *h)
+{
+    for (size_t i = 0; h && i < h->count; i++)
+        if (--h->item[i]->users == 0 && h->item[i]->freed)
+            unmake(h->item[i]);
+    deja_free(h ? h->item : NULL);
+    deja_free(h);
 }
 
 void shared_free_all(deja *d)

@@ -306,7 +306,8 @@ DEJA_API deja_array *deja_array_new(deja *d, uint32_t dtype, uint32_t ndim, cons
                                     deja_error *err);
 DEJA_API deja_array *deja_array_edit(const deja_array *a, deja_error *err);
 
-/* When no call that got it is unfinished. NULL is fine. deja_close frees the rest. */
+/* Calls that got it and are under way keep it until they end. Not while deja_map has it. NULL is fine.
+ * deja_close frees the rest. */
 DEJA_API void deja_array_free(deja_array *a);
 
 /* ---- around code that is already there ---- */

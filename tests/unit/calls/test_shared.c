@@ -13,6 +13,13 @@ static int total(const deja_value *arg, size_t n, deja_out *out, deja_error *err
     return deja_return(out, deja_f64(sum));
 }
 
+static int total_late(const deja_value *arg, size_t n, deja_out *out, deja_error *err)
+{
+    while (access("go", F_OK) != 0)
+        deja_sleep_ms(1);
+    return total(arg, n, out, err);
+}
+
 static int one(const deja_value *arg, size_t n, deja_out *out, deja_error *err)
 {
     (void)arg;
@@ -90,6 +97,47 @@ static void test_shared__views_freeze_it(void **state)
     assert_int_equal(deja_call_f64(f, DEJA_ARGS(&view), &sum, &err), 0);
     assert_true(write_faults(a->data));
     deja_close(d);
+}
+
+static deja_array *filled(deja *d, double with)
+{
+    deja_error err;
+    const int64_t shape[1] = {100000};
+    deja_array *a = deja_array_new(d, DEJA_F64, 1, shape, &err);
+    if (!a)
+        fail_msg("%s", err.text);
+    for (int i = 0; i < shape[0]; i++)
+        ((double *)a->data)[i] = with;
+    return a;
+}
+
+/* Freed while calls want it: its memory is nobody else's until they are over. */
+static void test_shared__stays_until_its_calls_are_over(void **state)
+{
+    (void)state;
+    for (size_t b = 0; b < 3; b++) {
+        deja_error err;
+        deja_future *futures[8];
+        unlink("go");
+        deja *d = open_with(DEJA_NO_CACHE);
+        deja_fn *f = define_on(d, backends[b], "total_late", total_late);
+        for (int i = 0; i < 8; i++) {
+            deja_array *a = filled(d, i);
+            futures[i] = deja_submit(f, DEJA_ARGS(a), &err);
+            deja_array_free(a);
+        }
+        for (int i = 0; i < 8; i++)
+            filled(d, 77);
+        close(open("go", O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+        for (int i = 0; i < 8; i++) {
+            deja_results *r = deja_wait(futures[i], -1, &err);
+            if (!r)
+                fail_msg("%s", err.text);
+            assert_true(deja_results_at(r, 0)->f64 == 100000. * i);
+            deja_results_free(r);
+        }
+        deja_close(d);
+    }
 }
 
 /* What was passed is the same for ever: a child that has the memory still could change it. */
@@ -182,6 +230,7 @@ int main(void)
         CASE(test_shared__is_passed_to_every_backend),
         CASE(test_shared__is_frozen_by_its_first_call),
         CASE(test_shared__views_freeze_it),
+        CASE(test_shared__stays_until_its_calls_are_over),
         CASE(test_shared__is_not_there_in_a_forked_child),
         CASE(test_shared__is_kept_by_content),
         CASE(test_shared__refuses_what_cannot_be),

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
 
@@ -164,6 +165,24 @@ int deja_file_link(int fd, int dirfd, const char *path, deja_error *err)
     if (errno == ENOENT || errno == EXDEV || errno == EPERM || errno == EOPNOTSUPP)
         return link_copy(fd, dirfd, path, err);
     return deja_fail_errno(err, "name '%s'", path);
+}
+
+int deja_file_target(deja_buffer *b, const char *path, deja_error *err)
+{
+    struct stat at, to;
+    if (lstat(path, &at) < 0) { /* what is wrong, whoever makes it tells */
+        deja_buffer_add_string(b, path);
+    } else if (stat(path, &to) < 0) {
+        return deja_fail_errno(err, "write '%s': follow the link", path);
+    } else if (!S_ISREG(to.st_mode)) {
+        return deja_fail(err, DEJA_ETYPE, "write '%s': it is there and is no regular file", path);
+    } else {
+        DEJA_AUTO_FREE char *real = S_ISLNK(at.st_mode) ? realpath(path, NULL) : NULL;
+        if (S_ISLNK(at.st_mode) && !real)
+            return deja_fail_errno(err, "write '%s': follow the link", path);
+        deja_buffer_add_string(b, real ? real : path);
+    }
+    return b->failed ? deja_fail(err, DEJA_ENOMEM, "write '%s': out of memory", path) : 0;
 }
 
 int deja_file_begin(int dirfd, const char *path, unsigned mode, deja_error *err)

@@ -199,7 +199,12 @@ int deja_dump(const char *path, const deja_value *v, int level, deja_error *err)
     uint64_t len = deja_image_size(v, NULL);
     if (len > INT64_MAX)
         return deja_fail(err, DEJA_EINVAL, "write '%s': the value is too large", path);
-    return level ? dump_compressed(path, v, len, level, err) : dump_plain(path, v, len, err);
+    DEJA_AUTO_BUFFER deja_buffer target = {0};
+    r = deja_file_target(&target, path, err);
+    if (r)
+        return r;
+    return level ? dump_compressed(deja_buffer_string(&target), v, len, level, err)
+                 : dump_plain(deja_buffer_string(&target), v, len, err);
 }
 
 int deja_load(const char *path, deja_loaded **ret, deja_error *err)

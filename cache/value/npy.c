@@ -11,6 +11,7 @@
 #include <deja/buffer.h>
 #include <deja/cleanup.h>
 #include <deja/dump.h>
+#include <deja/file.h>
 #include <stdio.h>
 
 #define MAGIC       "\x93NUMPY"
@@ -276,7 +277,7 @@ void npy_swap(void *data, uint32_t dtype, uint64_t bytes)
 
 int deja_npy_save(const char *path, const deja_array *a, deja_error *err)
 {
-    DEJA_AUTO_BUFFER deja_buffer head = {0};
+    DEJA_AUTO_BUFFER deja_buffer head = {0}, target = {0};
     MAPPED_AUTO mapped file = MAPPED_NONE;
     int r = a ? array_check(a, err) : deja_fail(err, DEJA_EINVAL, "an array is NULL");
     if (r) {
@@ -286,10 +287,12 @@ int deja_npy_save(const char *path, const deja_array *a, deja_error *err)
     write_head(&head, a);
     if (head.failed)
         return deja_fail(err, DEJA_ENOMEM, "write '%s': out of memory", path);
-    r = mapped_draft(&file, path, head.len + deja_array_bytes(a), err);
+    r = deja_file_target(&target, path, err);
+    if (!r)
+        r = mapped_draft(&file, deja_buffer_string(&target), head.len + deja_array_bytes(a), err);
     if (r)
         return r;
     memcpy(file.data, head.data, head.len);
     deja_array_pack(a, file.data + head.len);
-    return mapped_publish(&file, path, err);
+    return mapped_publish(&file, deja_buffer_string(&target), err);
 }

@@ -15,6 +15,7 @@
 /* Where bytes go: a new file that gets its name at the end, or standard output. */
 typedef struct target {
     const char *path; /* NULL: standard output */
+    deja_buffer real; /* what `path` lies in */
     int fd;
     uint64_t at;
 } target;
@@ -24,7 +25,11 @@ static int begin(target *t, const char *path, deja_error *err)
     *t = (target){.path = path, .fd = -1};
     if (!path)
         return 0;
-    t->fd = deja_file_begin(AT_FDCWD, path, FILE_MODE, err);
+    int r = deja_file_target(&t->real, path, err);
+    if (r)
+        return r;
+    t->path = deja_buffer_string(&t->real);
+    t->fd = deja_file_begin(AT_FDCWD, t->path, FILE_MODE, err);
     return t->fd < 0 ? t->fd : 0;
 }
 
@@ -47,6 +52,7 @@ static void done(target *t)
 {
     if (t->fd >= 0)
         close(t->fd);
+    deja_buffer_done(&t->real);
 }
 
 /* All of `b` at once. */

@@ -97,6 +97,30 @@ static void test_publish__replace_that_cannot_write_keeps_the_old(void **state)
     assert_int_equal(count_names("."), 1);
 }
 
+/* As root a device would be gone for all; a link leads to where people want it. */
+static void test_publish__targets_are_regular_files(void **state)
+{
+    (void)state;
+    deja_error err;
+    DEJA_AUTO_BUFFER deja_buffer b = {0};
+    const char *const refused[] = {"fifo", "/dev/null", "folder", "to_fifo"};
+    assert_int_equal(mkfifo("fifo", 0600) | mkdir("folder", 0700) | symlink("fifo", "to_fifo"), 0);
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        assert_int_equal(deja_file_target(&b, refused[i], &err), DEJA_ETYPE);
+        assert_non_null(strstr(err.text, refused[i]));
+    }
+    assert_int_equal(symlink("nothing", "lost"), 0);
+    assert_int_equal(deja_file_target(&b, "lost", &err), DEJA_ENOTFOUND);
+    assert_int_equal(b.len, 0);
+    assert_int_equal(deja_file_target(&b, "fresh", &err), 0);
+    assert_string_equal(deja_buffer_string(&b), "fresh");
+    deja_buffer_clear(&b);
+    assert_int_equal(deja_file_replace(AT_FDCWD, "folder/real", "x", 1, 0600, 0, &err), 0);
+    assert_int_equal(symlink("folder/real", "link"), 0);
+    assert_int_equal(deja_file_target(&b, "link", &err), 0);
+    assert_non_null(strstr(deja_buffer_string(&b), "/folder/real"));
+}
+
 static void test_publish__replace_survives_failing_allocations(void **state)
 {
     (void)state;
@@ -229,6 +253,7 @@ int main(void)
         scratch_test(test_publish__replace_never_writes_into_the_old_file),
         scratch_test(test_publish__replace_leaves_nothing_behind),
         scratch_test(test_publish__replace_that_cannot_write_keeps_the_old),
+        scratch_test(test_publish__targets_are_regular_files),
         scratch_test(test_publish__replace_survives_failing_allocations),
         scratch_test(test_publish__begun_gets_its_name_when_published),
         scratch_test(test_publish__unnamed_gets_its_name_once),

@@ -48,6 +48,13 @@ DEJA_API int deja_file_replace(int dirfd, const char *path, const void *data, si
 DEJA_API int deja_file_begin(int dirfd, const char *path, unsigned mode, deja_error *err);
 DEJA_API int deja_file_publish(int fd, int dirfd, const char *path, int sync, deja_error *err);
 
+/*
+ * Where a file that a person names is written, appended to `b`: `path`, or where that leads as a link, so
+ * that the link stays. DEJA_ETYPE for what is there and is no regular file (a device, a fifo, a folder: it
+ * would be lost), DEJA_ENOTFOUND for a link that leads nowhere, as cp does.
+ */
+DEJA_API int deja_file_target(deja_buffer *b, const char *path, deja_error *err);
+
 /* Makes a folder and its missing parents with `mode`. An existing folder is fine, another file there is
  * DEJA_EEXIST. */
 DEJA_API int deja_file_make_dirs(int dirfd, const char *path, unsigned mode, deja_error *err);

@@ -5,6 +5,7 @@
  */
 #include "zygote.h"
 #include "bell.h"
+#include "init_guard.h"
 #include "wire.h"
 #include "worker.h"
 
@@ -362,7 +363,7 @@ _Noreturn static void serve(zygote *z)
     }
 }
 
-_Noreturn static void run(shop *s)
+_Noreturn static void run(shop *s, int initialised)
 {
     sigset_t child;
     sigemptyset(&child);
@@ -370,6 +371,8 @@ _Noreturn static void run(shop *s)
     settle(s);
     sigprocmask(SIG_SETMASK, &child, NULL);
     zygote_hello hello = {.pid = getpid(), .code = initialise(s)};
+    if (initialised >= 0)
+        close(initialised);
     zygote z = {.shop = s, .control = s->boards.control, .again_ms = -1};
     z.charge = deja_calloc(s->boards.workers, sizeof *z.charge);
     z.signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -398,18 +401,36 @@ static int read_hello(const shop *s, zygote_hello *ret, deja_error *err)
     return 0;
 }
 
+/* In the process between. 0, or 1: there is no zygote. */
+static int make(shop *s)
+{
+    int ends[2] = {-1, -1};
+    int guarded = s->options.init && !s->options.init_each && pipe2(ends, O_CLOEXEC) == 0;
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (guarded)
+            close(ends[0]);
+        run(s, ends[1]);
+    }
+    if (pid < 0 || !guarded)
+        return pid < 0;
+    const init_guard g = {.program = s->program,
+                          .zygote_fd = (int)syscall(SYS_pidfd_open, pid, 0),
+                          .until = ends[0],
+                          .zygote = pid};
+    if (fork() == 0)
+        init_guard_run(&g);
+    return 0; /* one that cannot be forked is done without */
+}
+
 int zygote_start(shop *s, pid_t *ret_pid, deja_error *err)
 {
     fflush(NULL); /* or what lies in buffers now would be written by each copy */
     pid_t between = fork();
     if (between < 0)
         return deja_fail_errno(err, "fork the process that workers are made from");
-    if (between == 0) {
-        pid_t pid = fork();
-        if (pid == 0)
-            run(s);
-        _exit(pid < 0);
-    }
+    if (between == 0)
+        _exit(make(s));
     int status = 0;
     while (waitpid(between, &status, 0) < 0 && errno == EINTR)
         ;

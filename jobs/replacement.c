@@ -3,6 +3,8 @@
  */
 #include "replacement.h"
 #include <deja/cleanup.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 /* The part of a path that stands for it. */
@@ -282,9 +284,9 @@ int replacement_resolve(const feed_row *row, const template_expr *e, deja_arena 
     const replacement *r = of_expr(e);
     const char *value;
     if (r->is_number) {
-        DEJA_AUTO_BUFFER deja_buffer number = {0};
-        deja_buffer_addf(&number, "%u", row->index + 1);
-        value = deja_arena_dup(arena, deja_buffer_string(&number), number.len);
+        char number[16];
+        int len = snprintf(number, sizeof number, "%" PRIu32, row->index + 1);
+        value = deja_arena_dup(arena, number, (size_t)len);
     } else if (r->position == 0 && row->count != 1) {
         return set_all(row, r->form, arena, ret) ? 0 : deja_fail(err, DEJA_ENOMEM, "out of memory");
     } else {

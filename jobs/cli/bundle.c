@@ -7,9 +7,11 @@
 enum {
     SPARE_BYTES = 65536,      /* of the limit of execve(2), for what deja sets in the environment */
     SHELL_SPARE_BYTES = 1024, /* of the limit of one text */
-    LEAST_BYTES = 4096,       /* whatever is left */
-    POINTER_BYTES = 8,        /* each word costs a pointer besides, ... */
-    QUOTES_BYTES = 2,         /* ... or quotes, in a shell's text */
+    MOST_BYTES =
+        2 << 20,        /* of a limit that is higher: Linux has another one, 6 MB, that nobody can ask for */
+    LEAST_BYTES = 4096, /* whatever is left */
+    POINTER_BYTES = 8,  /* each word costs a pointer besides, ... */
+    QUOTES_BYTES = 2,   /* ... or quotes, in a shell's text */
 };
 
 static size_t environment_bytes(void)
@@ -23,7 +25,7 @@ static size_t environment_bytes(void)
 size_t bundle_room(size_t fixed, int is_shell)
 {
     long most = sysconf(_SC_ARG_MAX);
-    size_t limit = is_shell ? ITEM_MOST : most > 0 ? (size_t)most : LEAST_BYTES;
+    size_t limit = is_shell ? ITEM_MOST : most > 0 && most < MOST_BYTES ? (size_t)most : MOST_BYTES;
     size_t used = fixed + (is_shell ? SHELL_SPARE_BYTES : environment_bytes() + SPARE_BYTES);
     return limit > used + LEAST_BYTES ? limit - used : LEAST_BYTES;
 }

@@ -4,6 +4,7 @@
 #include "feed.h"
 #include "json.h"
 #include <deja/cleanup.h>
+#include <deja/text.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -136,6 +137,22 @@ void fields_text(deja_buffer *b, const deja_field *field)
         deja_buffer_add_string(b, word ? word : "absent");
     else
         deja_buffer_add(b, field->value, field->value_len);
+}
+
+void fields_lines(deja_buffer *b, const void *encoding, size_t len)
+{
+    size_t at = 0;
+    deja_field field;
+    while (deja_field_next(encoding, len, &at, &field) == 1) {
+        DEJA_AUTO_BUFFER deja_buffer value = {0};
+        deja_buffer_addf(b, "  %-10s ", fields_tag(field.tag));
+        deja_text_escape(b, field.name, field.name_len);
+        if (field.name_len && field.tag != DEJA_FIELD_ENV_ABSENT)
+            deja_buffer_add_string(b, " = ");
+        fields_text(&value, &field);
+        deja_text_escape(b, deja_buffer_string(&value), value.len);
+        deja_buffer_add_char(b, '\n');
+    }
 }
 
 void fields_json(deja_buffer *b, const char *key, const void *encoding, size_t len)

@@ -13,6 +13,9 @@ const char *fields_tag(deja_field_tag tag);
  * hash, arguments as argument_text() says, a build-id in hexadecimal; not escaped. */
 void fields_text(deja_buffer *b, const deja_field *field);
 
+/* All fields of an encoding, a line each: "  input      data/a.txt = HASH". Escaped. */
+void fields_lines(deja_buffer *b, const void *encoding, size_t len);
+
 /* "KEY":[["tag","name","value"],...]: the fields of an encoding. Contents and secrets as hexadecimal hash,
  * null for what is absent, arguments and build-ids as text. */
 void fields_json(deja_buffer *b, const char *key, const void *encoding, size_t len);

@@ -695,6 +695,20 @@ flow_keeping flow_is_keeping(const flow *f)
     return keeping;
 }
 
+size_t flow_running(const flow *f, runs_job *list, size_t most)
+{
+    size_t count = 0;
+    for (active *a = f->busy.first; a && most; a = a->next) {
+        if (a->stage != RUNNING || (count == most && a->started_ns >= list[most - 1].started_ns))
+            continue;
+        size_t at = count < most ? count++ : most - 1;
+        for (; at > 0 && list[at - 1].started_ns > a->started_ns; at--)
+            list[at] = list[at - 1];
+        list[at] = (runs_job){.started_ns = a->started_ns, .name = active_name(a)};
+    }
+    return count;
+}
+
 const char *flow_longest(const flow *f)
 {
     active *longest = NULL;

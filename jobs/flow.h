@@ -14,6 +14,7 @@
  */
 #include "batch.h"
 #include "plan.h"
+#include "runs.h"
 #include <deja/cache.h>
 #include <deja/claim.h>
 #include <deja/runner.h>
@@ -126,6 +127,11 @@ typedef enum flow_keeping {
     FLOW_KEEPS_SEALING, /* outputs are being copied, too: a second signal ends that */
 } flow_keeping;
 flow_keeping flow_is_keeping(const flow *f);
+
+/* The jobs that run, those that run longest first, `most` at most: how many. Names are borrowed until the
+ * next step.
+ */
+size_t flow_running(const flow *f, runs_job *list, size_t most);
 
 /* Name of the job that runs longest, NULL when none does. Borrowed until the next step. */
 const char *flow_longest(const flow *f);

@@ -3,6 +3,7 @@
 #include "fields.h"
 #include "history.h"
 #include "json.h"
+#include "record_file.h"
 #include "run_folder.h"
 #include "stamp.h"
 #include <deja/cleanup.h>
@@ -13,23 +14,21 @@
 #include <string.h>
 
 enum {
-    FLUSH_BYTES = 1 << 18, /* of lines or hits that are held back for one write */
-    LOG_NAME_BYTES = 100,  /* of a job's name in the name of its log */
-    HIT_BYTES = 24,        /* of an item in hits.bin */
+    FLUSH_BYTES = 1 << 18,        /* of hits that are held back before the run's folder is made */
+    SMALL_BYTES = 1 << 16,        /* of output that is kept here although the cache has it, too */
+    OUTPUT_PRUNE_BYTES = 1 << 20, /* runs with less output do not look for what is too much */
+    LOG_NAME_BYTES = 100,         /* of a job's name in the name of its log */
+    HIT_BYTES = 24,               /* of an item in hits.bin */
 };
-
-typedef struct out_file {
-    int fd; /* -1: not made yet */
-    deja_buffer bytes;
-} out_file;
 
 struct record {
     record_options options;
     run_folder folder;
-    out_file jobs, hits;
-    unsigned failed; /* failed jobs so far */
-    deja_buffer log; /* path of the last log, empty when there is none */
-    int broken;      /* something went wrong: no more is written */
+    record_file jobs, hits, output;
+    int64_t output_at; /* where the output of the last job begins; -1: it is not there */
+    unsigned failed;   /* failed jobs so far */
+    deja_buffer log;   /* path of the last log, empty when there is none */
+    int broken;        /* something went wrong: no more is written */
     int told;
     deja_error trouble;
 };
@@ -41,17 +40,6 @@ static void give_up(record *r, const deja_error *err)
     r->broken = 1;
 }
 
-/* A write that failed left a part: lines are cut back to whole ones, for whoever reads them. */
-static void cut_back(out_file *f, off_t before)
-{
-    off_t end = lseek(f->fd, 0, SEEK_CUR);
-    size_t whole = end > before ? (size_t)(end - before) : 0;
-    while (whole > 0 && f->bytes.data[whole - 1] != '\n')
-        whole--;
-    if (before < 0 || ftruncate(f->fd, before + (off_t)whole))
-        return;
-}
-
 static int write_file(record *r, int fd, const char *name, const flow_bytes *bytes, deja_error *err)
 {
     int status = bytes->fd >= 0 ? deja_file_copy(bytes->fd, fd, bytes->len, name, err)
@@ -61,29 +49,21 @@ static int write_file(record *r, int fd, const char *name, const flow_bytes *byt
     return status;
 }
 
-static void flush(record *r, out_file *f, const char *name)
+static void flush(record *r, record_file *f, int all)
 {
     deja_error err;
-    if (r->broken || f->bytes.len == 0)
-        return;
-    if (f->bytes.failed) {
-        deja_fail(&err, DEJA_ENOMEM, "out of memory");
+    if (!r->broken && record_file_flush(f, r->folder.fd, all, &err)) {
+        deja_fail_in(&err, "in '%s/%s'", r->options.folder, r->folder.id);
         give_up(r, &err);
-        return;
     }
-    flow_bytes bytes = {.data = f->bytes.data, .len = f->bytes.len, .fd = -1};
-    if (f->fd < 0)
-        f->fd = openat(r->folder.fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (f->fd < 0)
-        deja_fail_errno(&err, "create '%s/%s/%s'", r->options.folder, r->folder.id, name);
-    off_t before = f->fd < 0 ? 0 : lseek(f->fd, 0, SEEK_CUR);
-    if (f->fd < 0 || write_file(r, f->fd, name, &bytes, &err)) {
-        if (f->fd >= 0 && f == &r->jobs)
-            cut_back(f, before);
-        give_up(r, &err);
-        return;
-    }
-    deja_buffer_clear(&f->bytes);
+}
+
+/* Lines last: they say where in the output to look. */
+static void flush_all(record *r)
+{
+    flush(r, &r->output, 1);
+    flush(r, &r->jobs, 1);
+    flush(r, &r->hits, 1);
 }
 
 static void flush_history(record *r, int all)
@@ -216,10 +196,37 @@ static void log_stream(record *r, const char *name, const char *suffix, const fl
     deja_buffer_addf(&r->log, "%s/%s/%s", r->options.folder, r->folder.id, path.data);
 }
 
+static int has_own_log(const record *r, const flow_event *e)
+{
+    return e->kind == FLOW_FAILED && r->failed < RECORD_LOGS && (e->out.len || e->err.len);
+}
+
+/* Large output that the cache keeps is not kept twice. */
+static int is_worth_keeping(const record *r, const flow_event *e)
+{
+    uint64_t bytes = e->out.len + e->err.len;
+    return bytes && !(e->kept && bytes > SMALL_BYTES) && bytes <= RECORD_OUTPUT_BYTES &&
+           record_file_size(&r->output) <= RECORD_OUTPUT_BYTES - bytes;
+}
+
+/* The output of a job that has no log of its own goes to the end of one file. */
+static void take_output(record *r, const flow_event *e)
+{
+    deja_error err;
+    r->output_at = -1;
+    if (r->log.len || !is_worth_keeping(r, e))
+        return;
+    r->output_at = (int64_t)record_file_size(&r->output);
+    if (record_file_add(&r->output, r->folder.fd, &e->out, &err) ||
+        record_file_add(&r->output, r->folder.fd, &e->err, &err)) {
+        deja_fail_in(&err, "in '%s/%s'", r->options.folder, r->folder.id);
+        give_up(r, &err);
+    }
+}
+
 static void log_failed(record *r, const flow_event *e)
 {
-    deja_buffer_clear(&r->log);
-    if (r->failed == RECORD_LOGS || (!e->out.len && !e->err.len))
+    if (!has_own_log(r, e))
         return;
     if (!r->failed && mkdirat(r->folder.fd, "log", 0700) && errno != EEXIST) {
         deja_error err;
@@ -232,8 +239,9 @@ static void log_failed(record *r, const flow_event *e)
     log_stream(r, e->name, ".err", &e->err);
 }
 
-static void add_job(deja_buffer *b, const flow_event *e)
+static void add_job(record *r, const flow_event *e)
 {
+    deja_buffer *b = &r->jobs.bytes;
     json_open(b, NULL, '{');
     json_word(b, "event", e->kind == FLOW_FAILED ? "failed" : "finished");
     json_string(b, "job", e->def->name);
@@ -254,6 +262,10 @@ static void add_job(deja_buffer *b, const flow_event *e)
     json_int(b, "peak_rss_bytes", (int64_t)e->peak_rss_bytes);
     json_int(b, "stdout_bytes", (int64_t)e->out.len);
     json_int(b, "stderr_bytes", (int64_t)e->err.len);
+    if (r->log.len)
+        json_int(b, "log", r->failed);
+    if (r->output_at >= 0)
+        json_int(b, "output_at", r->output_at);
     if (e->attempt > 1)
         json_int(b, "attempt", e->attempt);
     if (e->timed_out)
@@ -282,7 +294,7 @@ static void note_hit(record *r, const flow_event *e)
     deja_buffer_add_u32(b, e->index);
     deja_buffer_add(b, e->key.byte, sizeof e->key.byte);
     if (b->len >= FLUSH_BYTES && ensure_living(r))
-        flush(r, &r->hits, "hits.bin");
+        flush(r, &r->hits, 1);
 }
 
 int record_open(record **ret, const record_options *options, deja_error *err)
@@ -291,7 +303,9 @@ int record_open(record **ret, const record_options *options, deja_error *err)
     if (!r)
         return deja_fail(err, DEJA_ENOMEM, "out of memory");
     r->options = *options;
-    r->jobs.fd = r->hits.fd = -1;
+    r->jobs = (record_file){.name = "jobs.jsonl", .is_lines = 1, .fd = -1};
+    r->hits = (record_file){.name = "hits.bin", .fd = -1};
+    r->output = (record_file){.name = "output", .fd = -1};
     r->broken = r->told = !options->folder;
     run_folder_init(&r->folder, options->folder, deja_wall_ns(options->clock), options->slots);
     *ret = r;
@@ -318,14 +332,14 @@ void record_event(record *r, const flow_event *e)
     case FLOW_FAILED:
         if (!ensure_living(r))
             break;
-        if (e->kind == FLOW_FAILED)
-            log_failed(r, e);
-        add_job(&r->jobs.bytes, e);
+        deja_buffer_clear(&r->log);
+        log_failed(r, e);
+        take_output(r, e);
+        add_job(r, e);
         if (r->options.history)
             history_note(r->options.history, e, r->folder.id);
         flush_history(r, 0);
-        if (r->jobs.bytes.len >= FLUSH_BYTES)
-            flush(r, &r->jobs, "jobs.jsonl");
+        flush(r, &r->jobs, 0);
         break;
     case FLOW_SKIPPED:
         if (r->options.history && ensure_living(r))
@@ -342,15 +356,15 @@ const char *record_log(const record *r)
     return r->log.len && !r->log.failed && !r->broken ? r->log.data : NULL;
 }
 
-void record_tick(record *r, const flow_totals *totals)
+void record_tick(record *r, const flow_totals *totals, const runs_job *running, size_t count)
 {
     deja_error err;
     if (r->broken || (r->folder.state_fd < 0 && !r->hits.bytes.len) || !ensure_living(r))
         return;
-    flush(r, &r->jobs, "jobs.jsonl");
-    flush(r, &r->hits, "hits.bin");
+    flush_all(r);
     flush_history(r, 1);
-    if (!r->broken && run_folder_tell(&r->folder, totals, deja_wall_ns(r->options.clock), &err)) {
+    if (!r->broken &&
+        run_folder_tell(&r->folder, totals, running, count, deja_wall_ns(r->options.clock), &err)) {
         give_up(r, &err);
     }
 }
@@ -379,32 +393,26 @@ void record_finish(record *r, const flow_totals *totals, int exit_status)
         give_up(r, &err);
         return;
     }
-    flush(r, &r->jobs, "jobs.jsonl");
-    flush(r, &r->hits, "hits.bin");
+    flush_all(r);
     if (write_meta(r, first, totals, exit_status, &err) ||
-        (!first && run_folder_tell(&r->folder, totals, deja_wall_ns(r->options.clock), &err))) {
+        (!first && run_folder_tell(&r->folder, totals, NULL, 0, deja_wall_ns(r->options.clock), &err))) {
         give_up(r, &err);
     }
     if (r->options.history && history_finish(r->options.history, &err))
         give_up(r, &err);
     runs_prune(r->folder.runs_fd, deja_wall_ns(r->options.clock));
-}
-
-static void close_fd(int fd)
-{
-    if (fd >= 0)
-        close(fd);
+    if (record_file_size(&r->output) > OUTPUT_PRUNE_BYTES)
+        runs_prune_output(r->folder.runs_fd, RUNS_OUTPUT);
 }
 
 void record_close(record *r)
 {
     if (!r)
         return;
-    close_fd(r->jobs.fd);
-    close_fd(r->hits.fd);
     run_folder_close(&r->folder);
-    deja_buffer_done(&r->jobs.bytes);
-    deja_buffer_done(&r->hits.bytes);
+    record_file_done(&r->jobs);
+    record_file_done(&r->hits);
+    record_file_done(&r->output);
     deja_buffer_done(&r->log);
     deja_free(r);
 }

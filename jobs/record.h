@@ -1,13 +1,26 @@
 #ifndef RECORD_H
 #define RECORD_H
 /*
- * The record of a run, for people and for what comes later (reports, `why`): a folder
- *     ID/meta.json    what ran: batch, argv, start, version, slots, names of the jobs; at the end totals,
- * end, exit status ID/jobs.jsonl   a line for each job that ran, or failed: names and parameters, key and its
- * fields, status, times ID/hits.bin     16 bytes header ("dejahits", u32 format 1, u32 bytes of an item),
- * then for each hit u32 number of the job in meta.json, u32 index in its matrix, 16 bytes key; little-endian
- *     ID/log/         standard output and error of failed jobs, of the first RECORD_LOGS
- *     ID/state        4 KB, see runs.h; locked while the run lives
+ * The record of a run, for people and for what comes later (past_run.h): a folder ID with the files
+ *
+ * meta.json: what ran: batch, argv, start, version, slots, names of the jobs; at the end totals, end, exit
+ * status
+ *
+ * jobs.jsonl: a line for each job that ran, or failed: names and parameters, key and its fields, status,
+ * times
+ *
+ * hits.bin: 16 bytes header ("dejahits", u32 format 1, u32 bytes of an item), then for each hit u32 number of
+ * the job in meta.json, u32 index in its matrix, 16 bytes key; little-endian
+ *
+ * log/NUMBER-NAME.out and .err: standard output and error of failed jobs, of the first RECORD_LOGS; NUMBER is
+ * "log" in the job's line
+ *
+ * output: of all others that wrote something: standard output and then error, of "stdout_bytes" and
+ * "stderr_bytes", from byte "output_at" on; RECORD_OUTPUT_BYTES at most. More than 64 KB of a job that the
+ * cache keeps is not in it
+ *
+ * state: 4 KB, see runs.h; locked while the run lives
+ *
  * Nothing is touched before there is something to say: a run of which all jobs are hits writes its two files
  * at the end. Records are no results: they are buffered, never synced, and trouble with them costs one
  * warning, not the run; jobs.jsonl then ends with its last whole line, and an item of hits.bin may be cut.
@@ -17,7 +30,8 @@
 #include "flow.h"
 #include "runs.h"
 
-#define RECORD_LOGS 1000 /* failed jobs whose output is kept, two files each */
+#define RECORD_LOGS         1000       /* failed jobs whose output has files of its own, two each */
+#define RECORD_OUTPUT_BYTES (64 << 20) /* of output kept of all others */
 
 typedef struct record record;
 
@@ -47,8 +61,9 @@ void record_event(record *r, const flow_event *event);
  * when there is none. */
 const char *record_log(const record *r);
 
-/* Writes out what is buffered and the state for watchers; call it about once a second. */
-void record_tick(record *r, const flow_totals *totals);
+/* Writes out what is buffered and the state for watchers with the jobs that run; call it about once a second.
+ */
+void record_tick(record *r, const flow_totals *totals, const runs_job *running, size_t count);
 
 /* The first thing that went wrong, once: 1 and the error, then 0. */
 int record_trouble(record *r, deja_error *ret);

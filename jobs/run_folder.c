@@ -4,6 +4,7 @@
 #include <deja/file.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/file.h>
 
 enum { ATTEMPTS = 100 }; /* ids that may be taken already */
@@ -57,8 +58,27 @@ int run_folder_make(run_folder *f, deja_error *err)
     return 0;
 }
 
-int run_folder_tell(const run_folder *f, const flow_totals *t, int64_t now_ns, deja_error *err)
+/* As many as fit behind the state; zeros behind them. */
+static void add_running(deja_buffer *b, const runs_job *running, size_t count)
 {
+    static const char zeros[RUNS_STATE_SIZE];
+    for (size_t i = 0; i < count; i++) {
+        size_t len = strlen(running[i].name);
+        len = len < RUNS_NAME ? len : RUNS_NAME;
+        if (b->len + 12 + len > RUNS_STATE_SIZE)
+            break;
+        deja_buffer_add_u64(b, (uint64_t)running[i].started_ns);
+        deja_buffer_add_u32(b, (uint32_t)len);
+        deja_buffer_add(b, running[i].name, len);
+    }
+    if (b->len < RUNS_STATE_SIZE)
+        deja_buffer_add(b, zeros, RUNS_STATE_SIZE - b->len);
+}
+
+int run_folder_tell(const run_folder *f, const flow_totals *t, const runs_job *running, size_t count,
+                    int64_t now_ns, deja_error *err)
+{
+    DEJA_AUTO_BUFFER deja_buffer page = {0};
     runs_state state = {.magic = "dejarun",
                         .pid = (uint32_t)getpid(),
                         .slots = f->slots,
@@ -74,10 +94,14 @@ int run_folder_tell(const run_folder *f, const flow_totals *t, int64_t now_ns, d
         state.skipped = t->skipped;
         state.running = t->running;
     }
+    deja_buffer_add(&page, &state, sizeof state);
+    add_running(&page, running, count);
+    if (page.failed)
+        return deja_fail(err, DEJA_ENOMEM, "write '%s/%s/state': out of memory", f->runs, f->id);
     ssize_t n;
-    while ((n = pwrite(f->state_fd, &state, sizeof state, 0)) < 0 && errno == EINTR)
+    while ((n = pwrite(f->state_fd, page.data, page.len, 0)) < 0 && errno == EINTR)
         ;
-    if (n == (ssize_t)sizeof state)
+    if (n == (ssize_t)page.len)
         return 0;
     return n < 0 ? deja_fail_errno(err, "write '%s/%s/state'", f->runs, f->id)
                  : deja_fail(err, DEJA_EFULL, "write '%s/%s/state': ended early", f->runs, f->id);
@@ -92,7 +116,7 @@ int run_folder_live(run_folder *f, deja_error *err)
         return deja_fail_errno(err, "lock '%s/%s/state'", f->runs, f->id);
     if (ftruncate(f->state_fd, RUNS_STATE_SIZE))
         return deja_fail_errno(err, "write '%s/%s/state'", f->runs, f->id);
-    return run_folder_tell(f, NULL, f->start_ns, err);
+    return run_folder_tell(f, NULL, NULL, 0, f->start_ns, err);
 }
 
 static void close_fd(int *fd)

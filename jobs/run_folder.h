@@ -27,8 +27,9 @@ int run_folder_make(run_folder *f, deja_error *err);
 /* Makes and locks `state`. */
 int run_folder_live(run_folder *f, deja_error *err);
 
-/* Writes how far the run is; `t` may be NULL. */
-int run_folder_tell(const run_folder *f, const flow_totals *t, int64_t now_ns, deja_error *err);
+/* Writes how far the run is, and which jobs run; `t` may be NULL. */
+int run_folder_tell(const run_folder *f, const flow_totals *t, const runs_job *running, size_t count,
+                    int64_t now_ns, deja_error *err);
 
 /* Gives up the lock. */
 void run_folder_close(run_folder *f);

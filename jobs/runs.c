@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -77,6 +78,29 @@ int runs_alive(int folder_fd, const char *id, runs_state *ret)
     if (ret && pread(fd, ret, sizeof *ret, 0) != (ssize_t)sizeof *ret)
         memset(ret, 0, sizeof *ret);
     return 1;
+}
+
+size_t runs_running(int folder_fd, const char *id, deja_buffer *b, runs_job *list, size_t most)
+{
+    DEJA_AUTO_CLOSE int run = openat(folder_fd, id, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DEJA_AUTO_CLOSE int fd =
+        run < 0 ? -1 : openat(run, "state", O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    deja_buffer_clear(b);
+    char *data = deja_buffer_reserve(b, RUNS_STATE_SIZE);
+    ssize_t n = fd >= 0 && data ? pread(fd, data, RUNS_STATE_SIZE, 0) : 0;
+    deja_reader r = {
+        .data = (const unsigned char *)data, .len = n > 0 ? (size_t)n : 0, .at = sizeof(runs_state)};
+    size_t count = 0;
+    r.failed = r.len < r.at;
+    for (; count < most; count++) {
+        runs_job *one = &list[count];
+        one->started_ns = (int64_t)deja_read_u64(&r);
+        one->name_len = deja_read_u32(&r);
+        one->name = deja_read_bytes(&r, one->name_len);
+        if (r.failed || !one->started_ns || one->name_len > RUNS_NAME)
+            break;
+    }
+    return count;
 }
 
 void runs_living(const char *folder, const char *except, deja_buffer *b)
@@ -157,6 +181,64 @@ unsigned runs_prune(int folder_fd, int64_t now_ns)
             break;
         if (!runs_alive(folder_fd, old.ids[i], NULL) && remove_folder(folder_fd, old.ids[i], 1) == 0)
             removed++;
+    }
+    return removed;
+}
+
+/* A run and the bytes of its output. */
+typedef struct sized {
+    char id[RUNS_ID];
+    uint64_t bytes;
+} sized;
+
+static int compare_ids(const void *a, const void *b)
+{
+    return strcmp(((const sized *)a)->id, ((const sized *)b)->id);
+}
+
+static uint64_t output_bytes(int folder_fd, const char *id, int remove)
+{
+    struct stat st;
+    DEJA_AUTO_CLOSE int run = openat(folder_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (run < 0 || fstatat(run, "output", &st, AT_SYMLINK_NOFOLLOW) || (remove && unlinkat(run, "output", 0)))
+        return 0;
+    return (uint64_t)st.st_size;
+}
+
+/* All runs that have output. NULL: none, or out of memory. */
+static sized *list_outputs(int folder_fd, size_t *ret_count)
+{
+    sized *list = NULL;
+    size_t cap = 0;
+    AUTO_DIR DIR *dir = open_dir(folder_fd, ".");
+    *ret_count = 0;
+    for (struct dirent *e; dir && (e = readdir(dir));) {
+        sized one = {.bytes = runs_is_id(e->d_name) ? output_bytes(folder_fd, e->d_name, 0) : 0};
+        sized *more = one.bytes ? deja_grow(list, *ret_count, &cap, sizeof *list) : NULL;
+        if (!more)
+            continue;
+        list = more;
+        memcpy(one.id, e->d_name, strlen(e->d_name) + 1); /* runs_is_id has seen that it fits */
+        list[(*ret_count)++] = one;
+    }
+    if (*ret_count)
+        qsort(list, *ret_count, sizeof *list, compare_ids);
+    return list;
+}
+
+unsigned runs_prune_output(int folder_fd, uint64_t most)
+{
+    size_t count;
+    unsigned removed = 0;
+    uint64_t total = 0;
+    DEJA_AUTO_FREE sized *list = list_outputs(folder_fd, &count);
+    for (size_t i = 0; i < count; i++)
+        total += list[i].bytes;
+    for (size_t i = 0; i < count && total > most; i++) {
+        if (runs_alive(folder_fd, list[i].id, NULL) || !output_bytes(folder_fd, list[i].id, 1))
+            continue;
+        total -= list[i].bytes;
+        removed++;
     }
     return removed;
 }

@@ -38,7 +38,8 @@ static int find_own(why *w, history *h, const flow_event *e)
             w->kind = kind_of_same(&items[i]);
             return 1;
         }
-        size_t n = count_differences(w, &w->before, e);
+        /* what ran, or was skipped, without a key tells nothing: it counts where there is nothing else */
+        size_t n = items[i].flags & HISTORY_KEYED ? count_differences(w, &w->before, e) : SIZE_MAX;
         if (best < count && n >= least)
             continue;
         best = i;
@@ -46,8 +47,10 @@ static int find_own(why *w, history *h, const flow_event *e)
     }
     if (best == count || !history_load(h, &items[best], &w->before))
         return 0;
-    size_t n = count_differences(w, &w->before, e);
-    w->kind = n == SIZE_MAX ? WHY_MANY : WHY_CHANGED;
+    if (!(items[best].flags & HISTORY_KEYED))
+        w->kind = kind_of_same(&items[best]);
+    else
+        w->kind = count_differences(w, &w->before, e) == SIZE_MAX ? WHY_MANY : WHY_CHANGED;
     return 1;
 }
 

@@ -31,6 +31,8 @@ static void add_end(deja_buffer *b, const history_record *r)
 {
     if (r->signal > 0)
         deja_buffer_addf(b, "signal %d", r->signal);
+    else if (r->exit_status == 0 && !(r->item.flags & HISTORY_KEYED))
+        deja_buffer_add_string(b, "skipped"); /* a success of its process has a key */
     else if (r->exit_status >= 0)
         deja_buffer_addf(b, "exit status %d", r->exit_status);
     else
@@ -132,7 +134,7 @@ static void add_failed(deja_buffer *b, const why *w)
     add_moment(b, &w->before);
     deja_buffer_add_string(b, ": ");
     add_end(b, &w->before);
-    deja_buffer_add_string(b, "; nothing changed since\n");
+    deja_buffer_add_string(b, w->before.item.flags & HISTORY_KEYED ? "; nothing changed since\n" : "\n");
     add_reason(b, w);
 }
 

@@ -99,22 +99,6 @@ static void add_outputs(deja_buffer *b, const deja_entry *e)
     }
 }
 
-static void add_fields(deja_buffer *b, const deja_entry *e)
-{
-    size_t at = 0;
-    deja_field field;
-    while (deja_field_next(e->encoding, e->encoding_len, &at, &field) == 1) {
-        DEJA_AUTO_BUFFER deja_buffer value = {0};
-        deja_buffer_addf(b, "  %-10s ", fields_tag(field.tag));
-        deja_text_escape(b, field.name, field.name_len);
-        if (field.name_len && field.tag != DEJA_FIELD_ENV_ABSENT)
-            deja_buffer_add_string(b, " = ");
-        fields_text(&value, &field);
-        deja_text_escape(b, deja_buffer_string(&value), value.len);
-        deja_buffer_add_char(b, '\n');
-    }
-}
-
 static void show_text(deja_buffer *b, const deja_entry *e)
 {
     char hex[DEJA_HASH_HEX], wall[32], cpu[32], rss[32];
@@ -136,7 +120,7 @@ static void show_text(deja_buffer *b, const deja_entry *e)
         add_stream(b, "value ", &e->value);
     add_outputs(b, e);
     deja_buffer_add_string(b, "made of\n");
-    add_fields(b, e);
+    fields_lines(b, e->encoding, e->encoding_len);
 }
 
 static void show_json(deja_buffer *b, const deja_entry *e)

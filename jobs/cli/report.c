@@ -9,6 +9,7 @@
 #include <string.h>
 
 enum {
+    WATCHED_JOBS = 64, /* running jobs that others are told of */
     TICK_MS = 1000,    /* records are written out, and the state for watchers */
     PATIENCE_MS = 500, /* after a signal, before it is said what the run waits for */
 };
@@ -263,6 +264,12 @@ static void say_keeping(report *r, int64_t now)
                       : "waiting for the disk to keep what is finished");
 }
 
+static void tell_watchers(report *r, const flow_totals *t)
+{
+    runs_job running[WATCHED_JOBS];
+    record_tick(r->record, t, running, flow_running(r->flow, running, WATCHED_JOBS));
+}
+
 void report_tick(void *context)
 {
     report *r = context;
@@ -281,7 +288,7 @@ void report_tick(void *context)
     r->tick_ns = now + TICK_MS * DEJA_MS_NS;
     say_keeping(r, now);
     if (r->record && !r->options.dry_run && !r->options.only_output)
-        record_tick(r->record, &t);
+        tell_watchers(r, &t);
     say_record_trouble(r);
 }
 

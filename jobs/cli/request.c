@@ -1,6 +1,9 @@
 /* What the command line asks about, see request.h. */
 #include "request.h"
+#include "cli.h"
 #include "say.h"
+#include <deja/cleanup.h>
+#include <deja/file.h>
 #include <deja/place.h>
 #include <string.h>
 
@@ -10,17 +13,25 @@ const char *request_file(const request *r)
 }
 
 /* Relative where that is what a user sees: the batch lies in the folder that deja was called in. */
-static int choose_runs(request *r, deja_error *err)
+int request_place(request *r, deja_error *err)
 {
-    int is_stdin = r->file && !strcmp(r->file, "-");
-    int is_here = !r->folder && (!r->file || !strchr(r->file, '/'));
-    if (is_stdin)
+    DEJA_AUTO_BUFFER deja_buffer cwd = {0};
+    DEJA_AUTO_BUFFER deja_buffer path = {0};
+    if (r->file && !strcmp(r->file, "-"))
         return deja_place_runs(&r->runs, NULL, err);
-    if (is_here) {
+    if (!r->folder && !strchr(request_file(r), '/')) {
         deja_buffer_add_string(&r->runs, ".deja/runs");
         return r->runs.failed ? deja_fail(err, DEJA_ENOMEM, "out of memory") : 0;
     }
-    return deja_place_runs(&r->runs, r->batch->folder, err);
+    int code = cli_folder(&cwd, err);
+    if (code)
+        return code;
+    deja_path_join(&path, cwd.data, request_file(r));
+    if (path.failed)
+        return deja_fail(err, DEJA_ENOMEM, "out of memory");
+    char *slash = strrchr(path.data, '/');
+    slash[slash == path.data] = '\0';
+    return deja_place_runs(&r->runs, path.data, err);
 }
 
 static void say_warnings(const batch *b)
@@ -38,7 +49,7 @@ int request_load(request *r, deja_error *err)
     if (code)
         return code;
     say_warnings(r->batch);
-    if (choose_runs(r, NULL))
+    if (!r->runs.len && request_place(r, NULL))
         deja_buffer_clear(&r->runs);
     return 0;
 }

@@ -25,6 +25,9 @@ typedef struct request {
     deja_trace *trace;
 } request;
 
+/* Finds the folder of runs by the name of the batch file alone, which is not read. */
+int request_place(request *r, deja_error *err);
+
 /* Loads the batch, says its warnings, and finds the folder of runs. */
 int request_load(request *r, deja_error *err);
 

@@ -65,7 +65,7 @@ static void test_record__nothing_is_touched_when_nothing_happens(void **state)
     batch *b = load(two_jobs);
     record *r = open_record(b, "runs");
     flow_totals t = {.total = 1};
-    record_tick(r, &t);
+    record_tick(r, &t, NULL, 0);
     record_finish(r, &t, 0);
     record_close(r);
     assert_int_not_equal(access("runs", F_OK), 0);
@@ -148,7 +148,8 @@ static void test_record__a_job_that_ran_is_a_line_with_all_that_it_is_made_of(vo
     snprintf(expected, sizeof expected,
              "{\"event\":\"finished\",\"job\":\"a\",\"params\":{\"n\":\"x\\ny\",\"m\":\"z\"},\"number\":0,"
              "\"index\":1,\"key\":\"00000000000000000000000000000000\",\"status\":0,\"start_ns\":0,"
-             "\"wall_s\":1.5,\"cpu_s\":0,\"peak_rss_bytes\":0,\"stdout_bytes\":3,\"stderr_bytes\":0,"
+             "\"wall_s\":1.5,\"cpu_s\":0,\"peak_rss_bytes\":0,\"stdout_bytes\":3,\"stderr_bytes\":0,\"output_"
+             "at\":0,"
              "\"not_kept\":\"disk full\",\"fields\":[[\"kind\",\"\",\"command\"],[\"env\",\"V\",\"value\"],"
              "[\"env-secret\",\"TOKEN\",\"%s\"],[\"input\",\"f\",\"%s\"],[\"input\",\"l\",\"link %s\"],"
              "[\"stdin\",\"s\",null],[\"word\",\"\",{\"base64\":\"/w==\"}]]}\n",
@@ -204,6 +205,41 @@ static void test_record__a_log_in_a_file_is_copied(void **state)
     batch_free(b);
 }
 
+static void test_record__output_of_all_jobs_goes_into_one_file(void **state)
+{
+    (void)state;
+    batch *b = load(two_jobs);
+    record *r = open_record(b, "runs");
+    static char large[70000];
+    memset(large, 'x', sizeof large);
+    flow_event e = event(b, FLOW_FINISHED, 0, 0);
+    record_event(r, &e); /* says nothing */
+    e.out = bytes("out one");
+    e.err = bytes("err one");
+    record_event(r, &e);
+    e.kept = 1;
+    e.out = (flow_bytes){.data = large, .len = sizeof large, .fd = -1};
+    record_event(r, &e); /* the cache has it */
+    int fd = open("deja.yaml.spool", O_RDWR | O_CREAT | O_EXCL, 0600);
+    assert_int_equal(write(fd, "spooled", 7), 7);
+    e.out = (flow_bytes){.fd = fd, .len = 7};
+    record_event(r, &e);
+    flow_event failed = event(b, FLOW_FAILED, 1, 0);
+    failed.out = bytes("bad");
+    record_event(r, &failed); /* has a file of its own */
+    flow_totals t = {.total = 5};
+    record_finish(r, &t, 0);
+    assert_string_equal(read_file(in_run(r, "output")), "out oneerr onespoolederr one");
+    const char *lines = read_file(in_run(r, "jobs.jsonl"));
+    assert_non_null(strstr(lines, "\"stdout_bytes\":7,\"stderr_bytes\":7,\"output_at\":0,"));
+    assert_non_null(strstr(lines, "\"stdout_bytes\":7,\"stderr_bytes\":7,\"output_at\":14,"));
+    assert_non_null(strstr(lines, "\"stdout_bytes\":70000,\"stderr_bytes\":7,\"fields\""));
+    assert_non_null(strstr(lines, "\"stdout_bytes\":3,\"stderr_bytes\":0,\"log\":1,"));
+    close(fd);
+    record_close(r);
+    batch_free(b);
+}
+
 static void test_record__a_living_run_holds_its_lock_and_tells_how_far_it_is(void **state)
 {
     (void)state;
@@ -212,7 +248,7 @@ static void test_record__a_living_run_holds_its_lock_and_tells_how_far_it_is(voi
     flow_event e = event(b, FLOW_STARTED, 0, 0);
     record_event(r, &e);
     flow_totals t = {.total = 9, .done = 2, .running = 1};
-    record_tick(r, &t);
+    record_tick(r, &t, NULL, 0);
     DIR *runs = opendir("runs");
     runs_state seen;
     assert_int_equal(runs_alive(dirfd(runs), record_id(r), &seen), 1);
@@ -291,7 +327,7 @@ static void test_record__without_a_folder_there_is_only_an_id(void **state)
     flow_event e = event(b, FLOW_FAILED, 0, 0);
     flow_totals t = {.total = 1};
     record_event(r, &e);
-    record_tick(r, &t);
+    record_tick(r, &t, NULL, 0);
     record_finish(r, &t, 0);
     assert_true(runs_is_id(record_id(r)));
     assert_int_equal(record_trouble(r, &err), 0);
@@ -325,7 +361,7 @@ static void test_record__no_memory_is_trouble_and_nothing_worse(void **state)
             record_event(r, &e);
             e.kind = FLOW_HIT;
             record_event(r, &e);
-            record_tick(r, &t);
+            record_tick(r, &t, NULL, 0);
             record_finish(r, &t, 0);
         }
         failed = failing_alloc_hits > 0;
@@ -347,6 +383,7 @@ int main(void)
         CASE(test_record__a_job_that_ran_is_a_line_with_all_that_it_is_made_of),
         CASE(test_record__logs_of_failed_jobs_have_safe_and_unique_names),
         CASE(test_record__a_log_in_a_file_is_copied),
+        CASE(test_record__output_of_all_jobs_goes_into_one_file),
         CASE(test_record__a_living_run_holds_its_lock_and_tells_how_far_it_is),
         CASE(test_record__a_taken_id_gets_a_number),
         CASE(test_record__trouble_is_told_once_and_stops_nothing),

@@ -177,7 +177,7 @@ static void test_run_folder__tells_how_far_the_run_is(void **state)
     flow_totals t = {.total = 70, .done = 60, .hits = 50, .ran = 7, .failed = 2, .skipped = 1, .running = 3};
     run_folder f = make("runs");
     assert_int_equal(run_folder_live(&f, NULL), 0);
-    assert_int_equal(run_folder_tell(&f, &t, START_NS + 5, NULL), 0);
+    assert_int_equal(run_folder_tell(&f, &t, NULL, 0, START_NS + 5, NULL), 0);
     assert_int_equal(runs_alive(f.runs_fd, f.id, &seen), 1);
     assert_int_equal(seen.total, 70);
     assert_int_equal(seen.done, 60);
@@ -189,7 +189,7 @@ static void test_run_folder__tells_how_far_the_run_is(void **state)
     assert_int_equal(seen.started_ns, START_NS);
     assert_int_equal(seen.updated_ns, START_NS + 5);
     run_folder_close(&f);
-    assert_true(run_folder_tell(&f, &t, START_NS, &err) < 0);
+    assert_true(run_folder_tell(&f, &t, NULL, 0, START_NS, &err) < 0);
     assert_non_null(strstr(err.text, "/state'"));
 }
 

@@ -181,6 +181,36 @@ static void test_runs__prune_follows_no_links(void **state)
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
 
+static void make_output(const char *id, off_t bytes, int living)
+{
+    char path[256];
+    int state = make_run(id, living);
+    snprintf(path, sizeof path, "%s/output", id);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_int_equal(ftruncate(fd, bytes), 0);
+    close(fd);
+    if (!living)
+        close(state);
+}
+
+static void test_runs__output_of_the_oldest_goes_when_there_is_too_much(void **state)
+{
+    (void)state;
+    int here = open_here();
+    make_output("20260101-000000.000-1", 50, 1); /* lives */
+    make_output("20260101-000000.001-1", 50, 0);
+    make_output("20260101-000000.002-1", 50, 0);
+    make_output("20260101-000000.003-1", 50, 0);
+    assert_int_equal(runs_prune_output(here, 200), 0);
+    assert_int_equal(runs_prune_output(here, 120), 2);
+    assert_int_equal(access("20260101-000000.000-1/output", F_OK), 0);
+    assert_int_not_equal(access("20260101-000000.001-1/output", F_OK), 0);
+    assert_int_not_equal(access("20260101-000000.002-1/output", F_OK), 0);
+    assert_int_equal(access("20260101-000000.003-1/output", F_OK), 0);
+    assert_int_equal(access("20260101-000000.002-1/log", F_OK), 0);
+    close(here);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,6 +221,7 @@ int main(void)
         CASE(test_runs__prune_takes_the_oldest_that_do_not_live),
         CASE(test_runs__prune_leaves_young_ones),
         CASE(test_runs__prune_follows_no_links),
+        CASE(test_runs__output_of_the_oldest_goes_when_there_is_too_much),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -48,6 +48,7 @@ for file in deja.h deja/error.h deja/value.h deja/job.h deja/pool.h deja/dump.h 
     [ -f "$scratch/deja/include/$file" ] || fault "include/$file is not installed"
 done
 [ -x "$scratch/deja/bin/deja" ] || fault "bin/deja is not installed"
+[ -f "$scratch/deja/share/deja/events.schema.json" ] || fault "share/deja/events.schema.json is not installed"
 if grep -rlI -F -e "$root" -e "$build" "$scratch/deja"; then
     fault "these files name the place where deja was built"
 fi

@@ -66,6 +66,14 @@ int deja_place_has_cache(const char *folder)
     return !path.failed && faccessat(AT_FDCWD, path.data, F_OK, AT_EACCESS) == 0;
 }
 
+int deja_place_outputs(deja_buffer *b, deja_error *err)
+{
+    if (!add_user_folder(b, "XDG_STATE_HOME", ".local/state"))
+        return deja_fail(err, DEJA_ENOTFOUND, "no place for claims of outputs: HOME is not set");
+    deja_buffer_add_string(b, "/deja/outputs");
+    return finish(b, err);
+}
+
 int deja_place_runs(deja_buffer *b, const char *beside, deja_error *err)
 {
     if (beside)

@@ -69,14 +69,19 @@ static active *take_idle(flow *f)
         deja_key encoding;
         uint8_t *restored;
         size_t restored_cap;
-    } kept = {a->job, a->name, a->program, a->reads, a->encoding, a->restored, a->restored_cap};
+        deja_hash *output_claims;
+        size_t output_claim_cap;
+    } kept = {a->job,      a->name,         a->program,       a->reads,           a->encoding,
+              a->restored, a->restored_cap, a->output_claims, a->output_claim_cap};
     *a = (active){.job = kept.job,
                   .name = kept.name,
                   .program = kept.program,
                   .reads = kept.reads,
                   .encoding = kept.encoding,
                   .restored = kept.restored,
-                  .restored_cap = kept.restored_cap};
+                  .restored_cap = kept.restored_cap,
+                  .output_claims = kept.output_claims,
+                  .output_claim_cap = kept.output_claim_cap};
     deja_buffer_clear(&a->name);
     return a;
 }
@@ -226,13 +231,39 @@ static int claims_key(const active *a)
     return a->keyed && a->flow->options.claims && a->flow->options.store;
 }
 
-static void release_outputs(active *a, size_t count)
+static void release_outputs(active *a)
+{
+    for (size_t i = 0; i < a->output_claim_count; i++)
+        deja_claim_release(a->flow->options.output_claims, &a->output_claims[i]);
+    a->output_claim_count = 0;
+}
+
+/* Two names of one output, by way of a link, are one claim. */
+static int is_claimed(const active *a, const deja_hash *what)
+{
+    for (size_t i = 0; i < a->output_claim_count; i++)
+        if (deja_hash_equal(&a->output_claims[i], what))
+            return 1;
+    return 0;
+}
+
+/* What is claimed is noted: by then the way to an output may be another one. */
+static int claim_outputs(active *a)
 {
     flow *f = a->flow;
-    for (size_t i = 0; f->options.output_claims && i < count; i++) {
+    for (size_t i = 0; f->options.output_claims && i < a->job.output_count; i++) {
+        deja_hash *more =
+            deja_grow(a->output_claims, a->output_claim_count, &a->output_claim_cap, sizeof *more);
+        if (!more)
+            return 1;
+        a->output_claims = more;
         deja_hash what = outputs_claim(f->batch, a->job.outputs[i].path);
-        deja_claim_release(f->options.output_claims, &what);
+        if (claim_one(f, f->options.output_claims, &what))
+            more[a->output_claim_count++] = what;
+        else if (!is_claimed(a, &what))
+            return 0;
     }
+    return 1;
 }
 
 int active_claim(active *a)
@@ -240,24 +271,20 @@ int active_claim(active *a)
     flow *f = a->flow;
     if (claims_key(a) && !claim_one(f, f->options.claims, &a->key))
         return 0;
-    for (size_t i = 0; f->options.output_claims && i < a->job.output_count; i++) {
-        deja_hash what = outputs_claim(f->batch, a->job.outputs[i].path);
-        if (claim_one(f, f->options.output_claims, &what))
-            continue;
-        release_outputs(a, i);
-        if (claims_key(a))
-            deja_claim_release(f->options.claims, &a->key);
-        return 0;
-    }
-    a->claimed = 1;
-    return 1;
+    a->claimed = claim_outputs(a);
+    if (a->claimed)
+        return 1;
+    release_outputs(a);
+    if (claims_key(a))
+        deja_claim_release(f->options.claims, &a->key);
+    return 0;
 }
 
 void active_release(active *a)
 {
     if (!a->claimed)
         return;
-    release_outputs(a, a->job.output_count);
+    release_outputs(a);
     if (claims_key(a)) {
         deja_claim_release(a->flow->options.claims, &a->key);
         aside_hurry(a->flow, &a->key);
@@ -290,6 +317,7 @@ void active_retire(active *a)
 static void free_active(active *a)
 {
     job_done(&a->job);
+    deja_free(a->output_claims);
     reads_done(&a->reads);
     deja_key_done(&a->encoding);
     deja_buffer_done(&a->name);

@@ -49,8 +49,10 @@ typedef struct active {
     unsigned attempt;          /* from 1 */
     int64_t not_before_ns;     /* monotonic: its next attempt */
     int claimed;               /* key and outputs */
-    int looked_again;          /* after claiming */
-    int64_t aside_ns;          /* how long it was set aside last; 0: never */
+    deja_hash *output_claims;  /* of the outputs */
+    size_t output_claim_count, output_claim_cap;
+    int looked_again;                     /* after claiming */
+    int64_t aside_ns;                     /* how long it was set aside last; 0: never */
     int64_t aside_since_ns, ask_again_ns; /* monotonic */
     int said_waiting;
     int looks_now;      /* its result does not wait to be verified */

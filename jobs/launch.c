@@ -103,10 +103,8 @@ static void list_claims(active *a, deja_buffer *ret)
         return;
     if (a->keyed)
         add_claim(ret, &a->key);
-    for (size_t i = 0; i < a->job.output_count; i++) {
-        deja_hash what = outputs_claim(a->flow->batch, a->job.outputs[i].path);
-        add_claim(ret, &what);
-    }
+    for (size_t i = 0; i < a->output_claim_count; i++)
+        add_claim(ret, &a->output_claims[i]);
 }
 
 static int find_shell(active *a, deja_buffer *file, deja_error *err)

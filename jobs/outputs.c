@@ -8,6 +8,7 @@
 #include <deja/file.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -181,12 +182,36 @@ void outputs_index_done(outputs_index *x)
     *x = (outputs_index){0};
 }
 
+/* As much of the path's folder as is there becomes what it really is; the rest is yet to be made. */
+static void add_real(deja_buffer *ret, char *path)
+{
+    char real[PATH_MAX];
+    size_t len = strlen(path), at = len;
+    while (at > 1) {
+        char *slash = memrchr(path, '/', at);
+        if (!slash || slash == path)
+            break;
+        *slash = '\0';
+        const char *found = realpath(path, real);
+        *slash = '/';
+        at = (size_t)(slash - path);
+        if (found) {
+            deja_buffer_add_string(ret, found[1] ? found : "");
+            deja_buffer_add(ret, slash, len - at);
+            return;
+        }
+    }
+    deja_buffer_add(ret, path, len);
+}
+
 deja_hash outputs_claim(const batch *b, const char *path)
 {
-    DEJA_AUTO_BUFFER deja_buffer full = {0};
-    deja_buffer_add_string(&full, "output:");
+    DEJA_AUTO_BUFFER deja_buffer full = {0}, text = {0};
     deja_path_join(&full, b->folder, path);
-    return deja_hash_bytes(deja_buffer_string(&full), full.len);
+    deja_buffer_add_string(&text, "output:");
+    if (full.len)
+        add_real(&text, full.data);
+    return deja_hash_bytes(deja_buffer_string(&text), text.len);
 }
 
 static int remove_old(const job *j, const char *path, deja_error *err)

@@ -36,7 +36,7 @@ int outputs_check_inputs(const outputs_index *x, const job *j, deja_error *err);
  * absolute, else 0. */
 int outputs_match(const job_input *in, const char *path);
 
-/* The name under which an output is claimed: a hash of its absolute path. */
+/* The name under which an output is claimed: a hash of its absolute path, its folder without links. */
 deja_hash outputs_claim(const batch *b, const char *path);
 
 /* A hash of the stat data of its outputs as they are, of files that links among them lead to, and of the way

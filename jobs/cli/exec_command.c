@@ -196,6 +196,8 @@ static int open_all(exec *x, deja_error *err)
         return err->code;
     if (vault_cannot_keep(&x->vault))
         report_say(&x->report, "warning: continuing without the cache: %s", x->vault.trouble.text);
+    if (x->vault.apart)
+        report_say(&x->report, VAULT_APART, x->vault.claims_trouble.text);
     flow_options f = {.slots = 1,
                       .cache = x->vault.cache,
                       .claims = x->vault.claims,

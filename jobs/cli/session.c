@@ -142,6 +142,8 @@ int session_open(session *s, const session_options *options, const run_options *
         return err->code;
     if (s->vault.unusable)
         report_say(&s->report, "warning: continuing without the cache: %s", s->vault.trouble.text);
+    if (s->vault.apart)
+        report_say(&s->report, VAULT_APART, s->vault.claims_trouble.text);
     return open_flow(s, err);
 }
 

@@ -30,17 +30,28 @@ static int open_cache(vault *v, const vault_options *o, deja_error *err)
     return open_claims(&v->claims, folder.data, "claims", err);
 }
 
-/* Two runs in one folder share the outputs, whatever caches they use. */
-static int open_output_claims(vault *v, const vault_options *o, deja_error *err)
+/* One place for all that the user starts: whoever writes an output is met there, whatever batch, folder or
+ * cache it is of. */
+static int open_users_claims(vault *v, deja_error *err)
 {
     DEJA_AUTO_BUFFER deja_buffer folder = {0};
-    if (o->dry_run || !o->has_outputs)
-        return 0;
-    if (o->beside)
-        deja_path_join(&folder, o->beside, ".deja");
-    else if (deja_place_runs(&folder, NULL, err))
-        return DEJA_ENOTFOUND;
-    return open_claims(&v->output_claims, deja_buffer_string(&folder), "outputs", err);
+    int code = deja_place_outputs(&folder, err);
+    return code < 0 ? code : deja_claims_open(&v->output_claims, deja_buffer_string(&folder), err);
+}
+
+/* Where the user has no such place, two runs of one batch meet beside it. */
+static void open_output_claims(vault *v, const vault_options *o)
+{
+    DEJA_AUTO_BUFFER deja_buffer folder = {0};
+    if (o->dry_run || !o->has_outputs || open_users_claims(v, &v->claims_trouble) == 0)
+        return;
+    v->output_claims = NULL;
+    v->apart = 1;
+    if (!o->beside)
+        return;
+    deja_path_join(&folder, o->beside, ".deja");
+    if (folder.failed || open_claims(&v->output_claims, deja_buffer_string(&folder), "outputs", NULL) < 0)
+        v->output_claims = NULL;
 }
 
 int vault_open(vault *v, const vault_options *options, deja_error *err)
@@ -57,10 +68,7 @@ int vault_open(vault *v, const vault_options *options, deja_error *err)
         v->cache = NULL;
         v->unusable = 1;
     }
-    /* Without them a second run in the same folder is not noticed: what follows goes on all the same, as
-     * without a cache. */
-    if (open_output_claims(v, options, NULL))
-        v->output_claims = NULL;
+    open_output_claims(v, options);
     return 0;
 }
 

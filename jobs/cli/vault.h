@@ -25,7 +25,12 @@ typedef struct vault {
     int lookup, store;
     int unusable; /* there should be a cache, and it could not be opened: `trouble` */
     deja_error trouble;
+    int apart; /* others who write the same outputs are not noticed, at most those of the same batch: ... */
+    deja_error claims_trouble;
 } vault;
+
+/* What is said when it is apart, with the trouble. */
+#define VAULT_APART "warning: others who write the same outputs at the same time are not noticed: %s"
 
 /* DEJA_EINVAL for a bad DEJA_MODE, the only error. */
 int vault_open(vault *v, const vault_options *options, deja_error *err);

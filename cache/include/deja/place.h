@@ -29,6 +29,10 @@ DEJA_API int deja_place_cache(deja_buffer *b, const char *option, const char *be
 /* 1 when there is a cache in this folder: asking is no reason to make one. */
 DEJA_API int deja_place_has_cache(const char *folder);
 
+/* The folder where all that the user starts claims output paths, appended: deja/outputs under XDG_STATE_HOME,
+ * else HOME/.local/state. */
+DEJA_API int deja_place_outputs(deja_buffer *b, deja_error *err);
+
 /* The folder of run records, appended: `beside`/.deja/runs, else (NULL) deja/runs under XDG_STATE_HOME, else
  * HOME/.local/state. */
 DEJA_API int deja_place_runs(deja_buffer *b, const char *beside, deja_error *err);

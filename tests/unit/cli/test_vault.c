@@ -61,18 +61,20 @@ static void test_vault__lies_beside_the_batch(void **state)
     vault_options o = {.beside = *state};
     assert_string_equal(has(&o), "ckls");
     assert_int_equal(access(".deja/db", F_OK), 0);
-    assert_int_equal(access(".deja/outputs", F_OK), -1);
     o.has_outputs = 1;
     assert_string_equal(has(&o), "ckols");
-    assert_int_equal(access(".deja/outputs", F_OK), 0);
+    assert_int_equal(access(".deja/outputs", F_OK), -1);
 }
 
-/* Two runs that share a folder share its outputs, whatever caches they use. */
-static void test_vault__claims_of_outputs_do_not_move_with_the_cache(void **state)
+/* All that a user starts meet there, whatever caches they use and with or without a batch. */
+static void test_vault__claims_of_outputs_are_the_users(void **state)
 {
     vault_options one = {.beside = *state, .has_outputs = 1, .cache = "one"}, two = one;
     two.cache = "two";
+    two.beside = NULL;
     vault a = open_vault(&one), b = open_vault(&two);
+    assert_int_equal(access(".local/state/deja/outputs", F_OK), 0);
+    assert_int_equal(a.apart | b.apart, 0);
     deja_hash what = deja_hash_bytes("o", 1);
     assert_int_equal(access("one/db", F_OK) | access("two/db", F_OK), 0);
     assert_int_equal(access(".deja/db", F_OK), -1);
@@ -167,11 +169,32 @@ static void test_vault__a_cache_without_claims_is_unusable(void **state)
     assert_int_equal(count_names("/proc/self/fd"), before);
 }
 
-static void test_vault__claims_of_outputs_may_be_missing(void **state)
+/* Without a place of the user's, runs of one batch meet beside it, and the user is told. */
+static void test_vault__claims_of_outputs_may_lie_beside_or_be_missing(void **state)
 {
     vault_options o = {.beside = *state, .has_outputs = 1, .cache = "cache"};
-    close(open(".deja", O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
-    assert_string_equal(has(&o), "ckls");
+    unsetenv("HOME");
+    vault v = open_vault(&o);
+    assert_non_null(v.output_claims);
+    assert_int_equal(v.apart, 1);
+    assert_non_null(strstr(v.claims_trouble.text, "HOME is not set"));
+    assert_int_equal(access(".deja/outputs", F_OK), 0);
+    vault_close(&v);
+    setenv("HOME", *state, 1);
+    close(open(".local", O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    v = open_vault(&o);
+    assert_non_null(v.output_claims);
+    assert_non_null(strstr(v.claims_trouble.text, ".local"));
+    vault_close(&v);
+    o.beside = NULL;
+    v = open_vault(&o);
+    assert_null(v.output_claims);
+    assert_int_equal(v.apart, 1);
+    vault_close(&v);
+    o.has_outputs = 0;
+    v = open_vault(&o);
+    assert_int_equal(v.apart, 0);
+    vault_close(&v);
 }
 
 static void test_vault__closing_zeroed_memory_is_fine(void **state)
@@ -207,14 +230,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, scratch_teardown)
         CASE(test_vault__lies_beside_the_batch),
-        CASE(test_vault__claims_of_outputs_do_not_move_with_the_cache),
+        CASE(test_vault__claims_of_outputs_are_the_users),
         CASE(test_vault__without_a_batch_is_the_users),
         CASE(test_vault__does_what_the_mode_says),
         CASE(test_vault__a_bad_mode_is_the_only_error),
         CASE(test_vault__a_dry_run_makes_nothing),
         CASE(test_vault__a_cache_that_cannot_be_opened_is_no_reason_not_to_run),
         CASE(test_vault__a_cache_without_claims_is_unusable),
-        CASE(test_vault__claims_of_outputs_may_be_missing),
+        CASE(test_vault__claims_of_outputs_may_lie_beside_or_be_missing),
         CASE(test_vault__closing_zeroed_memory_is_fine),
         CASE(test_vault__lack_of_memory_is_like_no_cache),
     };

@@ -167,6 +167,15 @@ static void test_outputs__are_claimed_by_their_absolute_path(void **state)
               other = outputs_claim(b, "d/p");
     assert_true(deja_hash_equal(&relative, &absolute));
     assert_false(deja_hash_equal(&relative, &other));
+    mkdir("d", 0700);
+    assert_int_equal(symlink("d", "e") | symlink("o", "d/p"), 0);
+    deja_hash made = outputs_claim(b, "d/o"), linked = outputs_claim(b, "e/o"),
+              last = outputs_claim(b, "e/p"), deep = outputs_claim(b, "d/x/y/o"),
+              deep_linked = outputs_claim(b, "e/x/y/o");
+    assert_true(deja_hash_equal(&made, &relative));
+    assert_true(deja_hash_equal(&linked, &relative));
+    assert_true(deja_hash_equal(&last, &other));
+    assert_true(deja_hash_equal(&deep, &deep_linked));
     batch_free(b);
 }
 

@@ -62,9 +62,10 @@ char **shell_words(const char *text, deja_arena *arena);
 
 /*
  * The program of a rendered text: the first word of its first command where that is plain (quotes are fine),
- * also when the rest needs a shell. Comments and assignments in front of it are skipped, and an `exec`. NULL
- * for an expansion, a reserved word, a builtin, an assignment of what a command prints; for a word without a
- * slash behind an assignment of PATH.
+ * also when the rest needs a shell. Comments, assignments and redirections in front of it are skipped,
+ * whatever is expanded or executed in them, and `exec` with its options. NULL for an expansion, a reserved
+ * word or a builtin; behind an array, a here-document, or one or a `case` inside of $( ); for a word without
+ * a slash behind an assignment of PATH.
  */
 char *shell_first_word(const char *text, deja_arena *arena);
 

@@ -900,8 +900,15 @@ static void test_shell__the_first_word_is_found_where_it_is_plain(void **state)
     check_first_word("x=1 a", "a");
     check_first_word("$x a", NULL);
     check_first_word("a$x", NULL);
-    check_first_word("2>x a", NULL);
-    check_first_word(">x a", NULL);
+    check_first_word("a\\\n b", "a");
+    check_first_word("./a\\\n/b c", "./a/b");
+    check_first_word("\\\n a", "a");
+    check_first_word("$'./a' b", "./a");
+    check_first_word("$\"./a\"/b", "./a/b");
+    check_first_word("$'a\\x41'", NULL);
+    check_first_word("./a\\ b", "./a b");
+    check_first_word("a () { b; }", NULL);
+    check_first_word("a\\", NULL);
     check_first_word("a() { b; }", NULL);
     check_first_word("if a; then b; fi", NULL);
     check_first_word("(a)", NULL);
@@ -924,29 +931,74 @@ static void test_shell__the_first_word_is_found_behind_what_is_no_command(void *
     check_first_word("PATH=x t", NULL);
     check_first_word("PATH=$PATH:x\nt", NULL);
     check_first_word("PATH=x ./t", "./t");
-    check_first_word("A=$(b) ./t", NULL);
-    check_first_word("A=`b` ./t", NULL);
-    check_first_word("A=\"$(b)\" ./t", NULL);
-    check_first_word("A=${B:-$(c)} ./t", NULL);
     check_first_word("A=(b c) ./t", NULL);
     check_first_word("A=1 && ./t", NULL);
-    check_first_word("A=1 >x ./t", NULL);
+    check_first_word("A=1 & ./t", NULL);
     check_first_word("A=1 cd x; ./t", NULL);
-    check_first_word("exec >x; ./t", NULL);
-    check_first_word("exec -a x ./t", NULL);
     check_first_word("A='b", NULL);
     check_first_word("A=\"b", NULL);
     check_first_word("A=1", NULL);
     check_first_word("# a\n# b", NULL);
 }
 
+static void test_shell__the_first_word_is_found_behind_what_is_printed_and_computed(void **state)
+{
+    (void)state;
+    check_first_word("N=$(nproc) ./t", "./t");
+    check_first_word("N=`echo 1 \\` 2` ./t", "./t");
+    check_first_word("N=$((1+2)) ./t", "./t");
+    check_first_word("N=$(((1+2)<<3)) ./t", "./t");
+    check_first_word("N=$((echo 1) | cat) ./t", "./t");
+    check_first_word("N=${B:-$(c \"}\")} ./t", "./t");
+    check_first_word("N=\"a $(echo \"b ) c\" ')' \\) (d e)) f\"g\nM=1 ./t", "./t");
+    check_first_word("N=$(a # it's )\n) ./t", "./t");
+    check_first_word("N=$(a $(b)#c ) ./t", "./t");
+    check_first_word("N=$'a\\'b c' ./t", "./t");
+    check_first_word("N=$(cat <<E\n)\nE\n) ./t", NULL);
+    check_first_word("N=$(cat <<<')') ./t", NULL);
+    check_first_word("N=$(case x in a) b;; esac) ./t", NULL);
+    check_first_word("N=$(a ./t", NULL);
+    check_first_word("N=\"$(a\" ./t", NULL);
+    char deep[2 * 200 + 8] = "N=";
+    for (int i = 0; i < 200; i++)
+        memcpy(deep + 2 + 2 * i, "$(", 3);
+    check_first_word(deep, NULL);
+}
+
+static void test_shell__the_first_word_is_found_behind_redirections_and_exec(void **state)
+{
+    (void)state;
+    check_first_word(">&2 ./t", "./t");
+    check_first_word("2>&1 t", "t");
+    check_first_word("<in >> \"o u t\" 2>$x A=1 ./t", "./t");
+    check_first_word("A=1 >x ./t", "./t");
+    check_first_word(">x; ./t", "./t");
+    check_first_word("<<<\"$(a)\" &>>log ./t", "./t");
+    check_first_word("<<E ./t\nE", NULL);
+    check_first_word("< <(a) ./t", NULL);
+    check_first_word("> ; ./t", NULL);
+    check_first_word(">x | ./t", NULL);
+    check_first_word("{fd}>x ./t", NULL);
+    check_first_word("exec -a name ./t", "./t");
+    check_first_word("exec -cla \"$x y\" ./t", "./t");
+    check_first_word("exec -aname -c -- ./t", "./t");
+    check_first_word("exec -- ./t", "./t");
+    check_first_word("exec -x ./t", NULL);
+    check_first_word("exec - ./t", NULL);
+    check_first_word("exec >x 2>&1\nA=1 exec ./t", "./t");
+    check_first_word("exec >x; ./t", "./t");
+    check_first_word("exec A=1 ./t", NULL);
+    check_first_word("exec\n", NULL);
+}
+
 static void test_shell__says_whether_a_beginning_has_the_first_word(void **state)
 {
     (void)state;
     static const char *const ends[] = {"./t ", "echo ", "A=1 ./t >", "# a\n./t;",
-                                       "if ",  "$x",    "A=$(",      "exec t "};
-    static const char *const open[] = {"",      "./t", "A=",    "A=1 ",  "A='",
-                                       "A=\"b", "# ",  "# a\n", "exec ", "./t'a b"};
+                                       "if ",  "$x",    "A=$(b) t ", "exec t "};
+    static const char *const open[] = {"",   "./t",   "A=",    "A=1 ",    "A='",       "A=\"b",
+                                       "# ", "# a\n", "exec ", "./t'a b", "A=$(",      "A=$(b) ",
+                                       "$",  "a\\",   ">",     "exec -",  "exec -a x "};
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
         if (!shell_first_word_ends(ends[i]))
             fail_msg("'%s' is open", ends[i]);
@@ -1081,6 +1133,8 @@ int main(void)
         cmocka_unit_test(test_shell__syntax_needs_a_shell),
         cmocka_unit_test(test_shell__the_first_word_is_found_where_it_is_plain),
         cmocka_unit_test(test_shell__the_first_word_is_found_behind_what_is_no_command),
+        cmocka_unit_test(test_shell__the_first_word_is_found_behind_what_is_printed_and_computed),
+        cmocka_unit_test(test_shell__the_first_word_is_found_behind_redirections_and_exec),
         cmocka_unit_test(test_shell__says_whether_a_beginning_has_the_first_word),
         cmocka_unit_test(test_shell__pipes_are_seen),
         cmocka_unit_test_setup_teardown(test_shell__random_texts_execute_no_value, scratch_setup,

@@ -14,7 +14,8 @@ enum {
     chunk_ns = 1000 * 1000,    /* of work */
     beat_least_ns = 10 * 1000, /* two looks at the clock cost some 60 ns */
     beat_most_ns = 100 * 1000,
-    beat_most = 256,                  /* items */
+    beat_most = 256,            /* items */
+    turn_ns = 10 * 1000 * 1000, /* a coroutine lets others run after so much of items that do not wait */
     rate_slice_ns = 20 * 1000 * 1000, /* who waits for the rate looks so often whether it is to stop */
 };
 
@@ -77,6 +78,19 @@ static int wait_for_rate(local_run *r)
     return 1;
 }
 
+/* Else a map of short items would run as long as it lasts, and be named for it. */
+static void take_turns(lane *l)
+{
+    if (!deja_pool_in_coroutine())
+        return;
+    int64_t now = deja_monotonic_ns(NULL);
+    if (l->turn_ns && now - l->turn_ns < turn_ns)
+        return;
+    if (l->turn_ns)
+        local_sleep_until(now);
+    l->turn_ns = now;
+}
+
 static void run_chunk(local_run *r, lane *l, uint64_t at, uint64_t end, deja_sink *s)
 {
     while (at < end) {
@@ -86,6 +100,7 @@ static void run_chunk(local_run *r, lane *l, uint64_t at, uint64_t end, deja_sin
         }
         uint64_t n = is_single(r) ? 1 : l->beat;
         n = n < end - at ? n : end - at;
+        take_turns(l);
         run_beat(r, l, at, n, s);
         at += n;
     }

@@ -27,6 +27,7 @@ typedef struct lane {
     _Atomic uint64_t current; /* the item that runs */
     _Atomic int64_t start_ns; /* of the beat; 0 between them */
     int64_t mean_ns;          /* of an item of late; 0: unknown */
+    int64_t turn_ns;          /* a coroutine: since it gave way to others, or began */
     uint32_t beat;            /* items */
     deja_value *arg;          /* m->columns */
     deja_item_node *node;     /* m->columns, where a column is nested; else NULL */

@@ -76,6 +76,39 @@ static void test_async__masses_wait_together(void **state)
     deja_pool_close(p);
 }
 
+static deja_map_run *begin_map(deja_pool *p, deja_pool_function *f, deja_map_task *m, deja_value *rows)
+{
+    deja_error err;
+    deja_map_run *r;
+    m->size = sizeof *m;
+    m->columns = 1;
+    m->rows = rows;
+    for (uint64_t i = 0; i < m->count; i++)
+        rows[i] = deja_i64(1);
+    if (deja_pool_map_begin(p, f, m, &r, &err) < 0)
+        fail_msg("%s", err.text);
+    return r;
+}
+
+/* As many items of a map as its function asks for. */
+static void test_async__a_map_waits_together(void **state)
+{
+    (void)state;
+    static deja_value rows[many];
+    deja_pool *p = fixture_open(1);
+    deja_pool_function *f = fixture_define(
+        p, (deja_pool_function_options){
+               .backend = DEJA_ASYNC, .name = "gathers", .function = gathers, .max_running = many});
+    deja_map_task m = {.count = many};
+    alive = 0;
+    deja_map_run *r = begin_map(p, f, &m, rows);
+    fixture_finish(p, r, many);
+    for (uint64_t i = 0; i < many; i++)
+        assert_int_equal(deja_map_run_item(r, i, NULL, NULL), 0);
+    deja_map_run_free(r);
+    deja_pool_close(p);
+}
+
 /* A ring of socket pairs: each waits for the byte of the one before. */
 typedef struct link_fds {
     int in, out;
@@ -224,6 +257,35 @@ static int spins(const deja_value *arg, size_t n, deja_out *out, deja_error *err
     while (deja_monotonic_ns(NULL) < end)
         continue;
     return 0;
+}
+
+static int ticks(const deja_value *arg, size_t n, deja_out *out, deja_error *err)
+{
+    (void)n, (void)out, (void)err;
+    for (int64_t i = 0; i < arg->i64; i++)
+        deja_sleep_ms(1);
+    return 0;
+}
+
+/* Items that do not wait: others have their turns between them. */
+static void test_async__a_map_takes_turns(void **state)
+{
+    (void)state;
+    enum { items = 500 };
+    static deja_value rows[items];
+    deja_pool *p = fixture_open(1);
+    deja_pool_function *f =
+        fixture_define(p, (deja_pool_function_options){
+                              .backend = DEJA_ASYNC, .name = "spins", .function = spins, .max_running = 1});
+    deja_map_task m = {.count = items};
+    deja_map_run *r = begin_map(p, f, &m, rows);
+    fixture_submit_i64(p, define(p, "ticks", ticks), 5);
+    deja_task_outcome o = fixture_next(p);
+    assert_true(deja_map_run_done(r) < items);
+    fixture_done(&o);
+    fixture_finish(p, r, items);
+    deja_map_run_free(r);
+    deja_pool_close(p);
 }
 
 static void keep_warning(void *context, const char *text)
@@ -425,6 +487,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_async__masses_wait_together),
+        cmocka_unit_test(test_async__a_map_waits_together),
+        cmocka_unit_test(test_async__a_map_takes_turns),
         cmocka_unit_test(test_async__descriptors_wake_their_waiters),
         cmocka_unit_test(test_async__waits_answer_alike_everywhere),
         cmocka_unit_test(test_async__one_waiter_for_a_descriptor_and_direction),

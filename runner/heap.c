@@ -276,6 +276,12 @@ static uint64_t file_limit(void)
 static int map_heap(heap *h, uint64_t bytes, deja_error *err)
 {
     uint64_t most = file_limit();
+    if (most < 2 * slab_bytes)
+        return deja_fail(
+            err, DEJA_ERESOURCE,
+            "the shared memory of the pool is a file, and files may have %llu bytes here: it takes %llu "
+            "(ulimit -f); without worker processes (DEJA_NO_WORKERS) none is needed",
+            (unsigned long long)most, (unsigned long long)(2 * slab_bytes));
     for (h->len = bytes < most ? bytes : most; h->len >= 2 * slab_bytes;
          h->len = h->len / 2 & ~(slab_bytes - 1)) {
         if (ftruncate(h->fd, (off_t)h->len) < 0)
@@ -354,8 +360,11 @@ void heap_close(heap *h)
 void *heap_alloc(heap *h, uint64_t len, int zero, deja_error *err)
 {
     if (len > h->len) {
-        deja_fail(err, DEJA_EFULL, "the shared memory of the pool has room for %llu bytes, not for %llu",
-                  (unsigned long long)h->len, (unsigned long long)len);
+        deja_fail(
+            err, DEJA_EFULL,
+            "the shared memory of the pool has room for %llu bytes, not for %llu (heap_bytes, or a limit "
+            "of file sizes, ulimit -f)",
+            (unsigned long long)h->len, (unsigned long long)len);
         return NULL;
     }
     return len <= heap_small_most ? small_alloc(h, len, zero, err) : large_alloc(h, len, err);

@@ -7,6 +7,8 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -189,6 +191,24 @@ static void test_heap__a_forked_child_gives_nothing_back(void **state)
     heap_close(h);
 }
 
+static void test_heap__a_limit_of_file_sizes_is_named(void **state)
+{
+    (void)state;
+    struct rlimit before;
+    deja_error err;
+    heap *h = NULL;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    const struct rlimit low = {.rlim_cur = 1 << 20, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &low), 0);
+    int rc = heap_open(&h, heap_bytes, &err);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(rc, DEJA_ERESOURCE);
+    assert_non_null(strstr(err.text, "ulimit -f"));
+    assert_null(heap_alloc(h = open_heap(), 2 * heap_bytes, 0, &err));
+    assert_non_null(strstr(err.text, "heap_bytes"));
+    heap_close(h);
+}
+
 static void test_heap__bad_arrays_are_refused(void **state)
 {
     (void)state;
@@ -217,6 +237,7 @@ int main(void)
         cmocka_unit_test(test_heap__a_frozen_array_cannot_be_written),
         cmocka_unit_test(test_heap__the_room_of_a_frozen_array_can_be_written_again),
         cmocka_unit_test(test_heap__a_forked_child_gives_nothing_back),
+        cmocka_unit_test(test_heap__a_limit_of_file_sizes_is_named),
         cmocka_unit_test(test_heap__bad_arrays_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -108,7 +108,7 @@ typedef struct deja_fn_options {
     uint32_t size;
     uint32_t backend;   /* deja_backend, see deja/job.h */
     const char *scope;  /* keeps programs apart that define the same name; NULL: the file name of the object
-                           that holds the function */
+                           that holds the function: two programs `a.out` are one */
     uint64_t ignore;    /* bit i: argument i is no part of the key (a log level, a number of threads) */
     int64_t max_age_ms; /* an older result is computed again; 0: any age */
     /* 1: this result may be used; 0: compute again. After max_age_ms said yes. */
@@ -116,7 +116,8 @@ typedef struct deja_fn_options {
     void *valid_context;
     int64_t timeout_ms;   /* of one call; 0: none */
     double per_second;    /* starts a second; 0: any number */
-    uint32_t max_running; /* at once; 0: any number */
+    uint32_t max_running; /* at once; 0: any number. With DEJA_ASYNC a map has 4096 at once unless this says
+                             more, and where results are kept never more */
     uint32_t retries;     /* after its worker was killed; it is never tried again after two kills */
     uint32_t no_cache;    /* 1: computed at every call */
     uint32_t strict;      /* 1: the build-id of the object is in the key: a new build computes again */

@@ -20,7 +20,7 @@
 typedef struct search {
     uint64_t address;         /* in the object that is wanted ... */
     const function_place *of; /* ... or the object of this place */
-    int found;
+    int found, other;         /* other: one of its name that is not the same */
     uint64_t base;
     char path[1024];
     object_id id;
@@ -85,11 +85,22 @@ static void identify(const struct dl_phdr_info *info, const char *path, object_i
         identify_file(path, id);
 }
 
+int object_is_same(const object_id *a, const object_id *b)
+{
+    return a->build_len == b->build_len && memcmp(a->build, b->build, a->build_len) == 0 &&
+           (a->build_len || (a->dev == b->dev && a->inode == b->inode && a->size == b->size &&
+                             a->mtime_ns == b->mtime_ns && a->ctime_ns == b->ctime_ns));
+}
+
+/* What replaced a library that is loaded has such a name, see load_anew. */
+#define ANEW "/proc/self/fd/"
+
 static int is_wanted(const struct dl_phdr_info *info, const search *s)
 {
+    const char *name = info->dlpi_name ? info->dlpi_name : "";
     if (!s->of)
         return covers(info, s->address);
-    return strcmp(info->dlpi_name ? info->dlpi_name : "", s->of->path) == 0;
+    return strcmp(name, s->of->path) == 0 || strncmp(name, ANEW, strlen(ANEW)) == 0;
 }
 
 static int look_at(struct dl_phdr_info *info, size_t size, void *context)
@@ -98,29 +109,41 @@ static int look_at(struct dl_phdr_info *info, size_t size, void *context)
     (void)size;
     if (!is_wanted(info, s))
         return 0;
-    s->found = 1;
-    s->base = info->dlpi_addr;
     snprintf(s->path, sizeof s->path, "%s", info->dlpi_name ? info->dlpi_name : "");
     identify(info, s->path, &s->id);
+    if (s->of && !object_is_same(&s->of->id, &s->id)) {
+        s->other |= strcmp(s->path, s->of->path) == 0;
+        return 0;
+    }
+    s->found = 1;
+    s->base = info->dlpi_addr;
     return 1;
 }
 
-int object_is_same(const object_id *a, const object_id *b)
+static int changed(const function_place *p, deja_error *err)
 {
-    return a->build_len == b->build_len && memcmp(a->build, b->build, a->build_len) == 0 &&
-           (a->build_len || (a->dev == b->dev && a->inode == b->inode && a->size == b->size &&
-                             a->mtime_ns == b->mtime_ns && a->ctime_ns == b->ctime_ns));
+    return deja_fail(err, DEJA_ECHANGED, "'%s' was replaced since '%s' was defined", p->path, p->name);
+}
+
+/* Of one that was replaced since it was loaded here the loader would give back the old: it goes by names. The
+ * new one gets a name of its own, which stays its own as the descriptor stays open. */
+static void *load_anew(const function_place *p)
+{
+    char name[sizeof ANEW + 16];
+    int fd = open(p->path, O_RDONLY | O_CLOEXEC);
+    snprintf(name, sizeof name, ANEW "%d", fd);
+    return dlopen(fd < 0 ? p->path : name, RTLD_NOW | RTLD_LOCAL);
 }
 
 /* Never closed: its functions are called until the worker ends. */
 static int load(const function_place *p, search *s, deja_error *err)
 {
-    if (!dlopen(p->path, RTLD_NOW | RTLD_LOCAL)) {
+    if (!(s->other ? load_anew(p) : dlopen(p->path, RTLD_NOW | RTLD_LOCAL))) {
         const char *why = dlerror();
         return deja_fail(err, DEJA_ENOTFOUND, "open '%s' in a worker: %s", p->path, why ? why : "unknown");
     }
     dl_iterate_phdr(look_at, s);
-    return s->found ? 0 : deja_fail(err, DEJA_ENOTFOUND, "'%s' is not to be seen in a worker", p->path);
+    return s->found ? 0 : changed(p, err);
 }
 
 /* The build-id in a file that nobody has loaded. A file that is none of this format has none. */
@@ -164,11 +187,6 @@ static int file_is_same(const function_place *p)
     return object_is_same(&p->id, &now);
 }
 
-static int changed(const function_place *p, deja_error *err)
-{
-    return deja_fail(err, DEJA_ECHANGED, "'%s' was replaced since '%s' was defined", p->path, p->name);
-}
-
 uint64_t function_place_size(const char *name)
 {
     return sizeof(function_place) + strlen(name) + 1;
@@ -205,10 +223,6 @@ deja_job_fn function_place_open(const function_place *p, deja_error *err)
     }
     if (!s.found && load(p, &s, err) < 0)
         return NULL;
-    if (!object_is_same(&p->id, &s.id)) {
-        changed(p, err);
-        return NULL;
-    }
     return (deja_job_fn)(uintptr_t)(s.base + p->offset);
 }
 

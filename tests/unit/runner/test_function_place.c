@@ -124,6 +124,31 @@ static void test_function_place__a_replaced_library_is_refused(void **state)
     assert_int_equal(rmdir(folder), 0);
 }
 
+/* Whoever opened the new one and defined its functions gets those, in workers that have the old one, too. */
+static void test_function_place__a_library_that_was_replaced_can_be_defined_anew(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/deja-test-XXXXXX", path[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/lib.so", folder);
+    copy(LATE_LIBRARY, path);
+    deja_pool *p = processes_open(OPTIONS(.workers = 1));
+    void *old = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    assert_non_null(old);
+    deja_job_fn triple = load(path);
+    processes_expect(processes_call(p, DEFINE(p, triple), ARGS(deja_i64(7))), 21);
+    dlclose(old);
+    dlclose(old); /* the one of load() */
+    unlink(path);
+    copy(LATE_LIBRARY_ANEW, path);
+    triple = load(path);
+    for (int i = 0; i < 2; i++)
+        processes_expect(processes_call(p, DEFINE(p, triple), ARGS(deja_i64(7))), 35);
+    deja_pool_close(p);
+    unlink(path);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -131,6 +156,7 @@ int main(void)
         cmocka_unit_test(test_function_place__a_library_opened_later_works),
         cmocka_unit_test(test_function_place__a_library_that_aborts_ends_a_map),
         cmocka_unit_test(test_function_place__a_replaced_library_is_refused),
+        cmocka_unit_test(test_function_place__a_library_that_was_replaced_can_be_defined_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

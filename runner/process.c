@@ -392,7 +392,10 @@ void process_collect(backend *b)
 
 static int is_lost(const process *p, deja_error *err)
 {
-    return p->lost ? deja_fail(err, DEJA_EKILLED, "the process that workers are made from was ended") : 0;
+    return p->lost ? deja_fail(
+                         err, DEJA_EKILLED,
+                         "the process that workers are made from was ended: close this one and open another")
+                   : 0;
 }
 
 static int fill(process *p, uint32_t i, task *t, const deja_value *args, size_t n, deja_error *err)

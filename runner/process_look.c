@@ -24,7 +24,8 @@ static void look_at_zygote(process *p)
     p->lost = 1;
     process_collect(&p->base);
     process_fail_all(p);
-    pool_warn(p->pool, "the process that workers are made from was ended: functions cannot run any more");
+    pool_warn(p->pool, "the process that workers are made from was ended: functions cannot run in processes "
+                       "until this is closed and another one opened");
 }
 
 /* Nobody took anything since the last look though there was something: whoever was woken for it, or said to

@@ -81,7 +81,9 @@ typedef struct deja_options {
 
 /*
  * NULL: all defaults. Forks the zygote, so standard output is flushed. A cache that cannot be used is a
- * warning: everything is computed. NULL with DEJA_EINVAL, DEJA_ENOMEM, DEJA_ERESOURCE or what `init` said.
+ * warning: everything is computed. A zygote that somebody killed is not made anew, since by then the program
+ * has threads: calls in processes fail with DEJA_EKILLED, until this context is closed and another one
+ * opened. NULL with DEJA_EINVAL, DEJA_ENOMEM, DEJA_ERESOURCE or what `init` said.
  */
 DEJA_API deja *deja_open(const deja_options *options, deja_error *err);
 

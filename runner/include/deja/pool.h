@@ -251,8 +251,8 @@ DEJA_API void deja_map_run_free(deja_map_run *r);
 
 /* ---- memory that workers map ---- */
 
-/* A zeroed array in the heap: workers see it at the same address, read-only. Room is reserved (DEJA_EFULL,
- * not SIGBUS). */
+/* A zeroed array in the heap: workers see it at the same address, read-only; it is not mapped in other
+ * children of this process. Room is reserved (DEJA_EFULL, not SIGBUS). */
 DEJA_API int deja_pool_array_new(deja_pool *p, uint32_t dtype, uint32_t ndim, const int64_t *shape,
                                  deja_array **ret, deja_error *err);
 DEJA_API void deja_pool_array_free(deja_pool *p, deja_array *a);

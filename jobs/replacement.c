@@ -43,9 +43,9 @@ static const replacement *of_expr(const template_expr *e)
 
 static void add_part(parser *p, size_t offset, size_t len, const template_expr *expr)
 {
-    template_part *parts = len ? deja_grow(p->parts, p->count, &p->cap, sizeof *parts) : p->parts;
     if (len == 0 || p->failed)
         return;
+    template_part *parts = deja_grow(p->parts, p->count, &p->cap, sizeof *parts);
     p->failed = !parts;
     if (!parts)
         return;

@@ -17,128 +17,9 @@ static size_t count_list(const char *const *list)
     return n;
 }
 
-/* A text that stands for itself. */
-static int literal(batch_reader *r, const char *text, batch_text *ret)
-{
-    size_t len = strlen(text);
-    template_text *t = read_alloc(r, 1, sizeof *t);
-    template_part *part = read_alloc(r, 1, sizeof *part);
-    char *copy = deja_arena_dup(&r->b->arena, text, len);
-    if (!t || !part || !copy)
-        return read_no_memory(r);
-    *part = (template_part){.len = len};
-    *t = (template_text){.source = copy, .len = len, .parts = part, .count = len > 0};
-    *ret = (batch_text){.template = t};
-    return 0;
-}
-
-/* The same; with a feed replacement strings are expressions. */
-static int read_word(batch_reader *r, const batch_command *c, const char *text, batch_text *ret)
-{
-    if (!c->feed)
-        return literal(r, text, ret);
-    template_text *t = read_alloc(r, 1, sizeof *t);
-    *ret = (batch_text){.template = t};
-    if (!t)
-        return read_no_memory(r);
-    int code = replacement_parse(t, text, c->syntax, &r->b->arena, r->err);
-    return code ? code : replacement_place(t, c->syntax, NULL, r->err);
-}
-
 static int check_path(batch_reader *r, const char *path, const char *what)
 {
     return *path ? 0 : deja_fail(r->err, DEJA_EINVAL, "the path of an %s is empty", what);
-}
-
-static int set_name(batch_reader *r, const char *program, batch_job *job)
-{
-    const char *slash = strrchr(program, '/');
-    const char *name = slash && slash[1] ? slash + 1 : program;
-    job->name = deja_arena_dup(&r->b->arena, name, strlen(name));
-    return job->name ? 0 : read_no_memory(r);
-}
-
-/* Where no replacement string stands in the command, the arguments follow it. */
-static int append_arguments(batch_reader *r, const batch_command *c, batch_job *job)
-{
-    size_t replaced = 0;
-    for (size_t i = 0; i < job->word_count; i++)
-        replaced += job->words[i].template->expr_count;
-    if (!c->feed || replaced || c->syntax->only_number)
-        return 0;
-    return read_word(r, c, c->syntax->all ? c->syntax->all : "{}", &job->words[job->word_count++]);
-}
-
-static int set_words(batch_reader *r, const batch_command *c, batch_job *job)
-{
-    job->word_count = count_list(c->argv);
-    if (!job->word_count || !*c->argv[0])
-        return deja_fail(r->err, DEJA_EINVAL, "no command is given");
-    job->words = read_alloc(r, job->word_count + 1, sizeof *job->words);
-    int code = job->words ? 0 : read_no_memory(r);
-    for (size_t i = 0; i < job->word_count && !code; i++)
-        code = read_word(r, c, c->argv[i], &job->words[i]);
-    if (!code)
-        code = append_arguments(r, c, job);
-    job->run = BATCH_ARGV;
-    job->shell = NULL;
-    return code ? code : set_name(r, job->words[0].template->expr_count ? "map" : c->argv[0], job);
-}
-
-/* What would run it as a command of its own, were it put behind. */
-static int check_append(batch_reader *r, const char *text, size_t len)
-{
-    if (len == 0)
-        return deja_fail(r->err, DEJA_EINVAL, "no command is given");
-    if (!strchr(";&|(", text[len - 1]))
-        return 0;
-    return deja_fail(r->err, DEJA_EINVAL, "the command ends with '%c': say with {} where arguments stand",
-                     text[len - 1]);
-}
-
-/* The text as it is, or with a replacement string behind it. */
-static int parse_text(batch_reader *r, const batch_command *c, const char *text, shell_text *ret)
-{
-    replacement_syntax syntax = *c->syntax;
-    syntax.is_shell = 1;
-    int code = replacement_parse(&ret->text, text, &syntax, &r->b->arena, r->err);
-    if (code || ret->text.expr_count || syntax.only_number)
-        return code;
-    size_t len = strlen(text);
-    while (len > 0 && strchr(" \t\r\n", text[len - 1]))
-        len--;
-    code = check_append(r, text, len);
-    if (code)
-        return code;
-    DEJA_AUTO_BUFFER deja_buffer b = {0};
-    deja_buffer_add(&b, text, len);
-    deja_buffer_addf(&b, " %s", syntax.all ? syntax.all : "{}");
-    return b.failed ? read_no_memory(r)
-                    : replacement_parse(&ret->text, b.data, &syntax, &r->b->arena, r->err);
-}
-
-static int name_text(batch_reader *r, const char *text, batch_job *job)
-{
-    const char *program = shell_first_word(text, &r->b->arena);
-    return set_name(r, program && !strchr(program, '{') ? program : "map", job);
-}
-
-static int set_text(batch_reader *r, const batch_command *c, batch_job *job)
-{
-    shell_text *text = read_alloc(r, 1, sizeof *text);
-    job->words = read_alloc(r, 1, sizeof *job->words);
-    if (!text || !job->words)
-        return read_no_memory(r);
-    int code = parse_text(r, c, c->argv[0], text);
-    if (!code)
-        code = shell_parse_places(text, job->shell, count_list(job->shell), &r->b->arena, NULL, r->err);
-    if (!code)
-        code = replacement_place(&text->text, c->syntax, text->places, r->err);
-    job->run = BATCH_SHELL_TEXT;
-    job->text = text;
-    job->words[0] = (batch_text){.template = &text->text};
-    job->word_count = 1;
-    return code ? code : name_text(r, c->argv[0], job);
 }
 
 static int set_inputs(batch_reader *r, const batch_command *c, batch_job *job)
@@ -154,7 +35,7 @@ static int set_inputs(batch_reader *r, const batch_command *c, batch_job *job)
         if (!code && escaped.failed)
             code = read_no_memory(r);
         if (!code)
-            code = read_word(r, c, deja_buffer_string(&escaped), &job->inputs[job->input_count]);
+            code = batch_command_word(r, c, deja_buffer_string(&escaped), &job->inputs[job->input_count]);
     }
     return code;
 }
@@ -169,7 +50,7 @@ static int set_output(batch_reader *r, const batch_command *c, const char *path,
         return deja_fail(r->err, DEJA_EINVAL, "the output '%s' is a folder: name the files in it", path);
     ret->name = "";
     if (c->feed) {
-        code = read_word(r, c, path, &ret->path);
+        code = batch_command_word(r, c, path, &ret->path);
         return code || c->syntax->most == 1 || !replacement_has_all(ret->path.template)
                    ? code
                    : deja_fail(r->err, DEJA_EINVAL, "the output '%s' would be several files: name each",
@@ -182,7 +63,7 @@ static int set_output(batch_reader *r, const batch_command *c, const char *path,
     const char *inside = deja_path_inside(r->b->folder, deja_buffer_string(&joined));
     if (strcmp(inside, ".") == 0)
         return deja_fail(r->err, DEJA_EINVAL, "the output '%s' is the working folder itself", path);
-    return literal(r, inside, &ret->path);
+    return batch_command_literal(r, inside, &ret->path);
 }
 
 static int set_outputs(batch_reader *r, const batch_command *c, batch_job *job)
@@ -232,7 +113,7 @@ static int set_stdin(batch_reader *r, const char *path, batch_job *job)
         return read_no_memory(r);
     int code = check_path(r, path, "input");
     job->stdin_path = text;
-    return code ? code : literal(r, path, text);
+    return code ? code : batch_command_literal(r, path, text);
 }
 
 static int set_job(batch_reader *r, const batch_command *command, batch_job *job)
@@ -244,7 +125,7 @@ static int set_job(batch_reader *r, const batch_command *command, batch_job *job
     job->cache = !command->no_cache;
     code = batch_read_matrix(r, NULL, NULL, job);
     if (!code)
-        code = command->is_shell ? set_text(r, command, job) : set_words(r, command, job);
+        code = batch_command_words(r, command, job);
     if (!code)
         code = set_inputs(r, command, job);
     if (!code)

@@ -107,6 +107,12 @@ int batch_check_cycles(batch_reader *r);
 void batch_find_waiting(
     batch_reader *r); /* whose matrices are to be read when the jobs that they need are done */
 
+/* Of a batch without file: a text that stands for itself; one with replacement strings where there is a feed;
+ * the command. */
+int batch_command_literal(batch_reader *r, const char *text, batch_text *ret);
+int batch_command_word(batch_reader *r, const batch_command *c, const char *text, batch_text *ret);
+int batch_command_words(batch_reader *r, const batch_command *c, batch_job *job);
+
 /* 1 for a name that the environment can have: [A-Za-z_][A-Za-z0-9_]*. */
 int batch_env_name(const char *name);
 

@@ -8,9 +8,10 @@
 #include <unistd.h>
 
 enum {
-    CHAINS = 1024,   /* a power of two, about as many as there are jobs in flight */
-    NAMED_MOST = 4,  /* arguments in a name for people */
-    NAMED_FIRST = 3, /* of more than that so many */
+    CHAINS = 1024,     /* a power of two, about as many as there are jobs in flight */
+    NAMED_MOST = 4,    /* arguments in a name for people */
+    NAMED_FIRST = 3,   /* of more than that so many */
+    NAMED_BYTES = 200, /* of one of them */
 };
 
 struct feed {
@@ -169,6 +170,20 @@ void feed_argument_name(const feed *f, uint32_t at, deja_buffer *b)
         deja_buffer_addf(b, "%" PRIu32, at + 1);
 }
 
+/* Of a long one the begin, without a character cut in two. */
+static void add_value(deja_buffer *b, const char *value)
+{
+    size_t len = strnlen(value, NAMED_BYTES + 1);
+    if (len <= NAMED_BYTES) {
+        deja_buffer_add(b, value, len);
+        return;
+    }
+    for (len = NAMED_BYTES; len > 0 && ((unsigned char)value[len] & 0xc0) == 0x80;)
+        len--;
+    deja_buffer_add(b, value, len);
+    deja_buffer_add_string(b, "...");
+}
+
 void feed_name(const feed *f, uint32_t index, deja_buffer *b)
 {
     const feed_row *row = feed_get(f, index);
@@ -181,7 +196,8 @@ void feed_name(const feed *f, uint32_t index, deja_buffer *b)
     for (uint32_t i = 0; i < named; i++) {
         deja_buffer_add_char(b, i ? ',' : '[');
         feed_argument_name(f, i, b);
-        deja_buffer_addf(b, "=%s", row->values[i]);
+        deja_buffer_add_char(b, '=');
+        add_value(b, row->values[i]);
     }
     deja_buffer_add_string(b, named < count ? ",...]" : "]");
 }

@@ -182,6 +182,29 @@ static void test_feed__names_instances(void **state)
     feed_close(f);
 }
 
+static void test_feed__names_long_arguments_in_short(void **state)
+{
+    (void)state;
+    char text[1000], expected[1000];
+    const char *const values[] = {text};
+    const size_t lens[] = {600};
+    for (size_t i = 0; i < 600; i += 2)
+        memcpy(text + i, "\303\244", 2);
+    memmove(text + 1, text, 599);
+    text[0] = 'x';
+    snprintf(expected, sizeof expected, "[1=%.199s...]", text);
+    counter c = {.end = 1, .columns = 1};
+    feed *f = open_feed(&c, 9, SIZE_MAX);
+    take(f);
+    feed_row *row = (feed_row *)feed_get(f, 0), *longer = feed_row_new(values, lens, 1);
+    row->values[0] = longer->values[0];
+    DEJA_AUTO_BUFFER deja_buffer b = {0};
+    feed_name(f, 0, &b);
+    assert_string_equal(deja_buffer_string(&b), expected);
+    feed_close(f);
+    feed_row_free(longer);
+}
+
 static void test_feed__survives_every_failed_allocation(void **state)
 {
     (void)state;
@@ -234,6 +257,7 @@ int main(void)
         cmocka_unit_test(test_feed__holds_no_more_than_it_may),
         cmocka_unit_test(test_feed__tells_why_there_are_no_more),
         cmocka_unit_test(test_feed__names_instances),
+        cmocka_unit_test(test_feed__names_long_arguments_in_short),
         cmocka_unit_test(test_feed__survives_every_failed_allocation),
         cmocka_unit_test(test_made__knows_each_path_once),
     };

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *const top_words[] = {"version", "defaults", "jobs", NULL};
+static const char *const top_words[] = {"version", "vars", "defaults", "jobs", NULL};
 
 /* What users would look for at the top of the file, though it belongs in a job or in defaults. */
 static const char *const inner_words[] = {"run",     "shell", "matrix", "when",  "inputs",
@@ -134,7 +134,11 @@ static int read_root(batch_reader *r, const yaml_node *root)
         code = read_check_words(r, root, "a batch", top_words);
     if (!code)
         code = read_version(r, root);
-    const yaml_node *defaults = yaml_get(root, "defaults");
+    const yaml_node *defaults = yaml_get(root, "defaults"), *vars = yaml_get(root, "vars");
+    if (!code && vars)
+        code = batch_read_vars(r, vars);
+    if (!code)
+        code = batch_check_settings(r->b, r->settings, r->err);
     if (!code && defaults)
         code = batch_read_defaults(r, defaults);
     if (!code)
@@ -173,10 +177,10 @@ int batch_new(batch_reader *r, const char *folder)
 }
 
 int batch_take_text(batch **ret, const char *path, char *text, size_t len, const char *folder,
-                    deja_error *err)
+                    const batch_settings *settings, deja_error *err)
 {
     deja_error unused;
-    batch_reader r = {.err = err ? err : &unused};
+    batch_reader r = {.err = err ? err : &unused, .settings = settings};
     int code = batch_new(&r, folder);
     if (!code) {
         r.b->text = deja_take(text);
@@ -197,7 +201,7 @@ int batch_load_text(batch **ret, const char *path, const char *text, size_t len,
                     deja_error *err)
 {
     char *copy = deja_dup(text, len);
-    return copy ? batch_take_text(ret, path, copy, len, folder, err)
+    return copy ? batch_take_text(ret, path, copy, len, folder, NULL, err)
                 : deja_fail(err, DEJA_ENOMEM, "out of memory");
 }
 

@@ -121,12 +121,21 @@ typedef struct batch_job {
     struct feed *feed;            /* its instances come from there during the run; NULL: from the matrix */
 } batch_job;
 
+/* A value that the whole batch shares. */
+typedef struct batch_var {
+    const char *name, *text;
+    int plain; /* it has the type that it would have without quotes */
+    mark at;
+} batch_var;
+
 typedef struct batch {
     source source;      /* empty for a batch made by a program */
     const char *folder; /* absolute, normalised: where relative paths begin */
     int folder_fd;      /* O_PATH */
     batch_job *jobs;
     uint32_t job_count;
+    const batch_var *vars;
+    size_t var_count;
     int absolute_keys;           /* deja exec: the absolute working directory is in the key */
     const char *const *warnings; /* each like the text of an error, with "warning:" in it */
     size_t warning_count;
@@ -142,6 +151,16 @@ typedef struct batch {
  * source_fail texts; DEJA_ENOTFOUND and others for the file itself, saying what to do.
  */
 int batch_load(batch **ret, const char *path, deja_error *err);
+
+/* What variables of a batch are set to from outside. Borrowed. */
+typedef struct batch_settings {
+    const char *const *sets; /* NAME=VALUE; the last of a name counts, an unknown name is an error */
+    size_t set_count;
+    const char *const *environment; /* NAME=VALUE, ended by NULL; NULL: empty */
+} batch_settings;
+
+/* The same with settings (NULL: none). */
+int batch_load_with(batch **ret, const char *path, const batch_settings *settings, deja_error *err);
 
 /* The same for a text in memory (copied), called `path` in messages, whose relative paths begin in `folder`
  * (absolute). */
@@ -173,6 +192,9 @@ int batch_from_command(batch **ret, const char *folder, const batch_command *com
 /* NULL is fine. */
 void batch_free(batch *b);
 
+/* The variable of this name, or NULL. */
+const batch_var *batch_find_var(const batch *b, const char *name);
+
 /* The job of this name, or NULL. */
 const batch_job *batch_find(const batch *b, const char *name, size_t len);
 
@@ -185,6 +207,7 @@ int batch_expand(batch *b, batch_job *job, deja_error *err);
 /* What an expression of a job stands for. */
 typedef enum batch_name_kind {
     BATCH_NAME_AXIS,         /* ${{ n }}: a value of axis `index` of the job's matrix */
+    BATCH_NAME_VAR,          /* ${{ x }}: variable `index` of the batch */
     BATCH_NAME_OUTPUT,       /* ${{ out }}: its output `index` */
     BATCH_NAME_OUTPUTS,      /* ${{ outputs }}: list */
     BATCH_NAME_INPUTS,       /* ${{ inputs }}: list */

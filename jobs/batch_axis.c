@@ -14,6 +14,12 @@ int batch_fail_at(batch_reader *r, mark at, const deja_error *problem)
     return source_fail(&r->b->source, at, r->err, "%s", problem->text);
 }
 
+int batch_is_plain(batch_reader *r, const yaml_node *n)
+{
+    yaml_node room;
+    return read_var(r, n, &room)->plain;
+}
+
 int batch_read_value(batch_reader *r, const yaml_node *n, const char **ret)
 {
     yaml_node value = *n;
@@ -32,7 +38,7 @@ static int read_values(batch_reader *r, const yaml_node *n, matrix_axis *axis, c
     if (!values || !plain)
         return read_no_memory(r);
     for (size_t i = 0; i < n->count; i++) {
-        plain[i] = (uint8_t)n->pairs[i].value->plain;
+        plain[i] = (uint8_t)batch_is_plain(r, n->pairs[i].value);
         int code = batch_read_value(r, n->pairs[i].value, &values[i]);
         if (code)
             return code;
@@ -54,7 +60,7 @@ static int read_range(batch_reader *r, const yaml_node *n, matrix_axis *axis, co
     if (n->count < 2 || n->count > 3)
         return source_fail(&r->b->source, n->mark, r->err, "expected %s", what);
     for (size_t i = 0; i < n->count; i++)
-        if (!yaml_int(n->pairs[i].value, &v[i]))
+        if (!read_int(r, n->pairs[i].value, &v[i]))
             return read_expected(r, n->pairs[i].value, "a whole number");
     deja_error problem;
     return matrix_range(axis, name, v[0], v[1], v[2], &problem) ? batch_fail_at(r, n->mark, &problem) : 0;
@@ -70,9 +76,9 @@ static int read_linspace(batch_reader *r, const yaml_node *n, matrix_axis *axis,
     if (n->count != 3)
         return source_fail(&r->b->source, n->mark, r->err, "expected %s", what);
     for (size_t i = 0; i < 2; i++)
-        if (!yaml_double(n->pairs[i].value, &v[i]))
+        if (!read_real(r, n->pairs[i].value, &v[i]))
             return read_expected(r, n->pairs[i].value, "a number");
-    if (!yaml_int(n->pairs[2].value, &count) || count < 1)
+    if (!read_int(r, n->pairs[2].value, &count) || count < 1)
         return read_expected(r, n->pairs[2].value, "how many numbers there are, at least 1");
     deja_error problem;
     return matrix_linspace(axis, name, v[0], v[1], count, &problem) ? batch_fail_at(r, n->mark, &problem) : 0;
@@ -93,7 +99,8 @@ static int read_files(batch_reader *r, const yaml_node *n, batch_axis *from)
         return read_no_memory(r);
     for (size_t i = 0; i < from->count; i++) {
         const yaml_node *item = many ? n->pairs[i].value : n;
-        int code = read_literal(r, item, what, &from->texts[i]);
+        int code = from->from == AXIS_GLOB ? read_pattern(r, item, what, &from->texts[i])
+                                           : read_literal(r, item, what, &from->texts[i]);
         if (!code && !*from->texts[i])
             code = source_fail(&r->b->source, item->mark, r->err, "%s is empty", what);
         if (code)

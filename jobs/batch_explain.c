@@ -90,8 +90,8 @@ static int fail_unknown(const batch_subject *s)
 {
     const batch_job *job = s->job;
     size_t n = 0;
-    const char **names =
-        deja_calloc(job->matrix->count + job->output_count + job->need_count + 2, sizeof *names);
+    const char **names = deja_calloc(
+        job->matrix->count + job->output_count + job->need_count + s->r->b->var_count + 2, sizeof *names);
     if (!names)
         return read_no_memory(s->r);
     for (size_t i = 0; i < job->matrix->count; i++)
@@ -100,6 +100,8 @@ static int fail_unknown(const batch_subject *s)
         names[n++] = job->outputs[i].name;
     for (size_t i = 0; i < job->need_count; i++)
         names[n++] = s->r->b->jobs[job->needs[i].job].name;
+    for (size_t i = 0; i < s->r->b->var_count; i++)
+        names[n++] = s->r->b->vars[i].name;
     names[n++] = "inputs";
     names[n++] = "outputs";
     int code = deja_text_nearest(s->expr->names[0], names, n)

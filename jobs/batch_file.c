@@ -123,7 +123,7 @@ static int load_file(const char *path, deja_buffer *b, deja_error *err)
     return code;
 }
 
-int batch_load(batch **ret, const char *path, deja_error *err)
+int batch_load_with(batch **ret, const char *path, const batch_settings *settings, deja_error *err)
 {
     int is_stdin = strcmp(path, "-") == 0;
     DEJA_AUTO_BUFFER deja_buffer text = {0};
@@ -137,5 +137,11 @@ int batch_load(batch **ret, const char *path, deja_error *err)
     char *taken = len ? deja_buffer_take(&text) : deja_strdup("");
     if (!taken)
         return deja_fail(err, DEJA_ENOMEM, "out of memory");
-    return batch_take_text(ret, is_stdin ? "<stdin>" : path, taken, len, deja_buffer_string(&folder), err);
+    return batch_take_text(ret, is_stdin ? "<stdin>" : path, taken, len, deja_buffer_string(&folder),
+                           settings, err);
+}
+
+int batch_load(batch **ret, const char *path, deja_error *err)
+{
+    return batch_load_with(ret, path, NULL, err);
 }

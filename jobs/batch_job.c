@@ -32,7 +32,7 @@ static int read_scope(batch_reader *r, const yaml_node *n, batch_job *job)
 static int read_status(batch_reader *r, const yaml_node *n, int *ret)
 {
     int64_t v;
-    if (!yaml_int(n, &v) || v < 0 || v > 255)
+    if (!read_int(r, n, &v) || v < 0 || v > 255)
         return read_expected(r, n, "an exit status, 0 to 255");
     *ret = (int)v;
     return 0;

@@ -183,7 +183,7 @@ static int add_given(reader *k, const yaml_node *key, int is_own)
 static int add_value(reader *k, const yaml_pair *pair, size_t axis, batch_entry *e)
 {
     batch_given *g = &e->given[e->given_count++];
-    *g = (batch_given){.axis = axis, .plain = pair->value->plain};
+    *g = (batch_given){.axis = axis, .plain = batch_is_plain(k->r, pair->value)};
     return batch_read_value(k->r, pair->value, &g->text);
 }
 

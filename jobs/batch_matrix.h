@@ -20,6 +20,7 @@ typedef struct batch_clause {
 typedef struct batch_condition {
     batch_clause *clauses;
     size_t count;
+    int never; /* by the value of a variable */
     mark at;
 } batch_condition;
 
@@ -60,6 +61,9 @@ int batch_fail_at(batch_reader *r, mark at, const deja_error *problem);
 
 /* A value of a matrix: any scalar. */
 int batch_read_value(batch_reader *r, const yaml_node *n, const char **ret);
+
+/* 1 when that value has the type that it would have without quotes. */
+int batch_is_plain(batch_reader *r, const yaml_node *n);
 
 /* A name with where its values come from. */
 int batch_read_axis(batch_reader *r, const yaml_pair *pair, matrix_axis *axis, batch_axis *from);

@@ -41,6 +41,7 @@ static unsigned group_of(const batch_name *name)
 {
     switch (name->kind) {
     case BATCH_NAME_AXIS:
+    case BATCH_NAME_VAR:
         return OWN_AXES;
     case BATCH_NAME_NEED_OUTPUT:
     case BATCH_NAME_NEED_OUTPUTS:
@@ -123,24 +124,31 @@ static int taken(batch_reader *r, mark at, const char *name, const char *by, mar
                        source_word(word, name, strlen(name)), by, other.line);
 }
 
+/* A name of the job that a job or a variable has, too. */
+static int check_free(batch_reader *r, const char *name, mark at)
+{
+    const uint32_t *number = name_table_get(r->b->names, name, strlen(name));
+    const batch_var *var = batch_find_var(r->b, name);
+    if (number)
+        return taken(r, at, name, "a job", r->b->jobs[*number].at);
+    return var ? taken(r, at, name, "a variable", var->at) : 0;
+}
+
 static int check_differ(batch_reader *r, const batch_job *job)
 {
-    for (size_t i = 0; i < job->matrix->count; i++) {
-        const char *name = job->matrix->axes[i].name;
-        const uint32_t *number = name_table_get(r->b->names, name, strlen(name));
-        if (number)
-            return taken(r, job->axes[i].at, name, "a job", r->b->jobs[*number].at);
-    }
-    for (size_t i = 0; i < job->output_count; i++) {
+    int code = 0;
+    for (size_t i = 0; i < job->matrix->count && !code; i++)
+        code = check_free(r, job->matrix->axes[i].name, job->axes[i].at);
+    for (size_t i = 0; i < job->output_count && !code; i++) {
         const batch_output *o = &job->outputs[i];
         size_t axis;
-        const uint32_t *number = *o->name ? name_table_get(r->b->names, o->name, strlen(o->name)) : NULL;
-        if (number)
-            return taken(r, o->at, o->name, "a job", r->b->jobs[*number].at);
-        if (*o->name && batch_find_axis(job, o->name, &axis))
-            return taken(r, o->at, o->name, "a value of the matrix", job->axes[axis].at);
+        if (*o->name)
+            code = check_free(r, o->name, o->at);
+        if (!code && *o->name && batch_find_axis(job, o->name, &axis))
+            code = taken(r, o->at, o->name, "a value of the matrix", job->axes[axis].at);
     }
-    return 0;
+    const batch_var *var = batch_find_var(r->b, job->name);
+    return code || !var ? code : taken(r, job->at, job->name, "a variable", var->at);
 }
 
 int batch_check_names(batch_reader *r, const batch_job *job)

@@ -41,7 +41,7 @@ int batch_read_timeout(batch_reader *r, const yaml_node *n, batch_job *job)
 static int read_times(batch_reader *r, const yaml_node *n, unsigned *ret)
 {
     int64_t v;
-    if (!yaml_int(n, &v) || v < 0 || v > TIMES_MOST)
+    if (!read_int(r, n, &v) || v < 0 || v > TIMES_MOST)
         return read_expected(r, n, "how often a failed job is tried again, 0 to 1000000");
     *ret = (unsigned)v;
     return 0;
@@ -51,7 +51,7 @@ static int read_factor(batch_reader *r, const yaml_node *n, const char *what, do
                        double *ret)
 {
     double v;
-    if (!yaml_double(n, &v) || v < least || v > most)
+    if (!read_real(r, n, &v) || v < least || v > most)
         return read_expected(r, n, what);
     *ret = v;
     return 0;

@@ -2,6 +2,7 @@
  * Reading single values of a batch file.
  */
 #include "batch_read.h"
+#include "glob.h"
 #include <deja/cleanup.h>
 #include <deja/text.h>
 #include <stdio.h>
@@ -49,7 +50,9 @@ const char *read_found(char found[READ_FOUND], const yaml_node *n)
 int read_expected(batch_reader *r, const yaml_node *n, const char *what)
 {
     char found[READ_FOUND];
-    return source_fail(&r->b->source, n->mark, r->err, "expected %s, found %s", what, read_found(found, n));
+    yaml_node room;
+    return source_fail(&r->b->source, n->mark, r->err, "expected %s, found %s", what,
+                       read_found(found, read_var(r, n, &room)));
 }
 
 int read_scalar(batch_reader *r, const yaml_node *n, const char *what)
@@ -77,26 +80,58 @@ int read_text(batch_reader *r, const yaml_node *n, const char *what, batch_text 
     return 0;
 }
 
-int read_literal(batch_reader *r, const yaml_node *n, const char *what, const char **ret)
+static int add_var(batch_reader *r, const yaml_node *n, const template_part *part, int escape, deja_buffer *b)
+{
+    const char *value;
+    size_t len;
+    mark at = source_mark_in(&r->b->source, n->mark, n->text, part->offset);
+    if (!r->b->vars)
+        return source_fail(&r->b->source, at, r->err, "no expression can stand here");
+    if (read_var_value(r, part->expr, &value, &len))
+        return source_fail(&r->b->source, at, r->err,
+                           "only variables of the batch can stand here (and .name, .stem, "
+                           ".ext, .dir of them)");
+    if (escape)
+        glob_escape(b, value, len);
+    else
+        deja_buffer_add(b, value, len);
+    return 0;
+}
+
+static int read_constant(batch_reader *r, const yaml_node *n, const char *what, int escape, const char **ret)
 {
     batch_text text;
     int code = read_text(r, n, what, &text);
     if (code)
         return code;
     DEJA_AUTO_BUFFER deja_buffer b = {0};
-    for (size_t i = 0; i < text.template->count; i++) {
+    for (size_t i = 0; i < text.template->count && !code; i++) {
         const template_part *part = &text.template->parts[i];
         if (part->expr)
-            return source_fail(&r->b->source, source_mark_in(&r->b->source, n->mark, n->text, part->offset),
-                               r->err, "no expression can stand here");
-        deja_buffer_add(&b, text.template->source + part->offset, part->len);
+            code = add_var(r, n, part, escape, &b);
+        else
+            deja_buffer_add(&b, text.template->source + part->offset, part->len);
     }
+    if (code)
+        return code;
     *ret = b.failed ? NULL : deja_arena_dup(&r->b->arena, b.data, b.len);
     return *ret ? 0 : read_no_memory(r);
 }
 
+int read_literal(batch_reader *r, const yaml_node *n, const char *what, const char **ret)
+{
+    return read_constant(r, n, what, 0, ret);
+}
+
+int read_pattern(batch_reader *r, const yaml_node *n, const char *what, const char **ret)
+{
+    return read_constant(r, n, what, 1, ret);
+}
+
 int read_flag(batch_reader *r, const yaml_node *n, int *ret)
 {
+    yaml_node room;
+    n = read_var(r, n, &room);
     if (yaml_bool(n, ret))
         return 0;
     if (n->kind == YAML_SCALAR && (strcmp(n->text, "true") == 0 || strcmp(n->text, "false") == 0))

@@ -18,9 +18,10 @@ typedef struct batch_stamp {
 typedef struct batch_reader {
     batch *b;
     deja_error *err;
-    batch_job defaults;  /* what a job begins as */
-    batch_stamp *stamps; /* of each job */
-    size_t warning_cap;  /* of b->warnings */
+    const batch_settings *settings; /* may be NULL */
+    batch_job defaults;             /* what a job begins as */
+    batch_stamp *stamps;            /* of each job */
+    size_t warning_cap;             /* of b->warnings */
 } batch_reader;
 
 /* Where the values of an axis come from. */
@@ -54,8 +55,21 @@ int read_scalar(batch_reader *r, const yaml_node *n, const char *what);
 /* A text with expressions. `what` names what is expected: "a path". */
 int read_text(batch_reader *r, const yaml_node *n, const char *what, batch_text *ret);
 
-/* A text that may hold no expression. */
+/* A text that may hold no expression but variables. */
 int read_literal(batch_reader *r, const yaml_node *n, const char *what, const char **ret);
+
+/* The same for a pattern: values of variables stand for themselves in it. */
+int read_pattern(batch_reader *r, const yaml_node *n, const char *what, const char **ret);
+
+/* `n`; where it is nothing but a variable, its value in `room`. */
+const yaml_node *read_var(batch_reader *r, const yaml_node *n, yaml_node *room);
+
+/* What a variable with attributes stands for; DEJA_ENOTFOUND. */
+int read_var_value(const batch_reader *r, const template_expr *e, const char **ret, size_t *ret_len);
+
+/* 1 for a whole number, a number, or a variable that is one. */
+int read_int(batch_reader *r, const yaml_node *n, int64_t *ret);
+int read_real(batch_reader *r, const yaml_node *n, double *ret);
 
 /* true or false. */
 int read_flag(batch_reader *r, const yaml_node *n, int *ret);
@@ -83,6 +97,8 @@ int read_warn(batch_reader *r, mark at, const char *text);
  * known. */
 int batch_read_job(batch_reader *r, const yaml_node *n, batch_job *job);
 int batch_read_defaults(batch_reader *r, const yaml_node *n);
+int batch_read_vars(batch_reader *r, const yaml_node *n);
+int batch_check_settings(const batch *b, const batch_settings *s, deja_error *err);
 
 int batch_read_shell(batch_reader *r, const yaml_node *n, batch_job *job);
 int batch_read_run(batch_reader *r, const yaml_node *n, batch_job *job);
@@ -119,9 +135,9 @@ int batch_env_name(const char *name);
 /* The defaults of a job without any word: bash, cache, status 0. */
 int batch_job_defaults(batch_reader *r, batch_job *ret);
 
-/* batch_load_text, but `text` (from deja_realloc) is taken, on failure too. */
+/* batch_load_text, but `text` (from deja_realloc) is taken, on failure too; with settings (may be NULL). */
 int batch_take_text(batch **ret, const char *path, char *text, size_t len, const char *folder,
-                    deja_error *err);
+                    const batch_settings *settings, deja_error *err);
 
 /* Makes an empty batch in `folder`. `r` gets it. */
 int batch_new(batch_reader *r, const char *folder);

@@ -65,6 +65,12 @@ int batch_first_name(const batch *b, const batch_job *job, const template_expr *
         ret->kind = BATCH_NAME_AXIS;
         return 0;
     }
+    const batch_var *var = batch_find_var(b, e->names[0]);
+    if (var) {
+        ret->kind = BATCH_NAME_VAR;
+        ret->index = (size_t)(var - b->vars);
+        return 0;
+    }
     if (batch_find_output(job, e->names[0], &ret->index)) {
         ret->kind = BATCH_NAME_OUTPUT;
         return 0;

@@ -3,16 +3,20 @@
  * maps, one.
  */
 #include "batch_matrix.h"
+#include <deja/cleanup.h>
 #include <deja/text.h>
 #include <string.h>
 
-static int read_pattern(batch_reader *r, const yaml_node *n, value_pattern *ret, uint8_t *ret_plain)
+static int read_value(batch_reader *r, const yaml_node *n, value_pattern *ret, uint8_t *ret_plain)
 {
     const char *text;
-    int code = batch_read_value(r, n, &text);
+    yaml_node value = *n;
+    if (value.kind == YAML_SCALAR && value.len)
+        value.plain = 0; /* as in a list of values */
+    int code = read_pattern(r, &value, "a text or number", &text);
     if (code)
         return code;
-    *ret_plain = (uint8_t)n->plain;
+    *ret_plain = (uint8_t)batch_is_plain(r, n);
     return value_pattern_init(ret, text, strlen(text), &r->b->arena) ? read_no_memory(r) : 0;
 }
 
@@ -30,7 +34,7 @@ static int read_patterns(batch_reader *r, const yaml_node *n, batch_clause *c)
     c->count = count;
     int code = 0;
     for (size_t i = 0; i < count && !code; i++)
-        code = read_pattern(r, n->kind == YAML_LIST ? n->pairs[i].value : n, &patterns[i], &plain[i]);
+        code = read_value(r, n->kind == YAML_LIST ? n->pairs[i].value : n, &patterns[i], &plain[i]);
     return code;
 }
 
@@ -52,16 +56,41 @@ int batch_read_clause(batch_reader *r, const yaml_pair *pair, size_t axis, batch
     return read_patterns(r, n->pairs[0].value, ret);
 }
 
+static int is_when(const char *word)
+{
+    return strcmp(word, "when") == 0;
+}
+
 static int fail_unknown(batch_reader *r, const yaml_node *key, const batch_job *job, const char *word)
 {
-    const char *names[BATCH_MOST_AXES];
     char cut[SOURCE_WORD], hint[READ_HINT];
-    size_t count = job->matrix->count;
+    size_t count = job->matrix->count, vars = is_when(word) ? r->b->var_count : 0;
+    DEJA_AUTO_FREE const char **names = deja_calloc(count + vars + 1, sizeof *names);
+    if (!names)
+        return read_no_memory(r);
     for (size_t i = 0; i < count; i++)
         names[i] = job->matrix->axes[i].name;
-    read_hint(hint, key->text, names, count);
-    return source_fail(&r->b->source, key->mark, r->err, "'%s' in '%s' is no name of the matrix%s",
-                       source_word(cut, key->text, key->len), word, hint);
+    for (size_t i = 0; i < vars; i++)
+        names[count + i] = r->b->vars[i].name;
+    read_hint(hint, key->text, names, count + vars);
+    return source_fail(&r->b->source, key->mark, r->err, "'%s' in '%s' is no name of the matrix%s%s",
+                       source_word(cut, key->text, key->len), word, vars ? " and no variable" : "", hint);
+}
+
+/* What is asked of a variable is known now: a condition that cannot hold is `never`. */
+static int read_var_clause(batch_reader *r, const yaml_pair *pair, const batch_var *var, batch_condition *c)
+{
+    batch_clause clause;
+    matrix_axis value = {0};
+    deja_error problem;
+    int code = batch_read_clause(r, pair, 0, &clause), fits = 0;
+    if (!code && matrix_list(&value, var->name, &var->text, 1, &problem))
+        return batch_fail_at(r, pair->key->mark, &problem);
+    for (size_t i = 0; i < clause.count && !code; i++)
+        fits |= value_pattern_matches(&clause.patterns[i], &value, 0);
+    c->never |= fits == clause.negated;
+    matrix_axis_done(&value);
+    return code;
 }
 
 static int read_condition(batch_reader *r, const yaml_node *n, const batch_job *job, const char *word,
@@ -79,9 +108,12 @@ static int read_condition(batch_reader *r, const yaml_node *n, const batch_job *
     for (size_t i = 0; i < n->count && !code; i++) {
         const yaml_pair *pair = &n->pairs[i];
         const matrix_axis *axis = matrix_axis_of(job->matrix, pair->key->text);
-        code =
-            axis ? batch_read_clause(r, pair, (size_t)(axis - job->matrix->axes), &ret->clauses[ret->count++])
-                 : fail_unknown(r, pair->key, job, word);
+        const batch_var *var = axis || !is_when(word) ? NULL : batch_find_var(r->b, pair->key->text);
+        if (axis)
+            code =
+                batch_read_clause(r, pair, (size_t)(axis - job->matrix->axes), &ret->clauses[ret->count++]);
+        else
+            code = var ? read_var_clause(r, pair, var, ret) : fail_unknown(r, pair->key, job, word);
     }
     return code;
 }
@@ -95,9 +127,13 @@ int batch_read_conditions(batch_reader *r, const yaml_node *n, const batch_job *
     *ret = read_alloc(r, count, sizeof **ret);
     if (!*ret)
         return read_no_memory(r);
+    *ret_count = 0;
     int code = 0;
-    for (size_t i = 0; i < count && !code; i++)
-        code = read_condition(r, n->kind == YAML_LIST ? n->pairs[i].value : n, job, word, &(*ret)[i]);
-    *ret_count = count;
+    for (size_t i = 0; i < count && !code; i++) {
+        batch_condition *c = &(*ret)[*ret_count];
+        *c = (batch_condition){0};
+        code = read_condition(r, n->kind == YAML_LIST ? n->pairs[i].value : n, job, word, c);
+        *ret_count += !c->never;
+    }
     return code;
 }

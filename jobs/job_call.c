@@ -24,6 +24,14 @@ static int set_axis(job *j, size_t axis, deja_value *ret, deja_error *err)
     return 0;
 }
 
+static int set_var(const batch_var *v, deja_value *ret, deja_error *err)
+{
+    if (v->plain)
+        return scalar_of(v->text, strlen(v->text), ret, err);
+    *ret = deja_string(v->text);
+    return 0;
+}
+
 static int set_texts(job *j, const template_value *list, deja_value *ret, deja_error *err)
 {
     deja_value *items = deja_arena_alloc(&j->arena, (list->count + 1) * sizeof *items);
@@ -44,6 +52,9 @@ static int set_alone(scope *s, const template_text *t, deja_value *ret, deja_err
     if (batch_name_of(j->batch, j->def, e, &name) == 0 && name.kind == BATCH_NAME_AXIS &&
         name.attributes == e->count)
         return set_axis(j, name.index, ret, err);
+    if (batch_name_of(j->batch, j->def, e, &name) == 0 && name.kind == BATCH_NAME_VAR &&
+        name.attributes == e->count)
+        return set_var(&j->batch->vars[name.index], ret, err);
     int status = template_value_of(t, &t->parts[0], scope_resolve, s, &value, err);
     if (status < 0)
         return status;

@@ -86,8 +86,10 @@ static int set_gathered(scope *s, const template_expr *e, const batch_name *name
     if (name->is_list)
         return set_list(s, items, count, ret, err);
     if (count != 1)
-        return deja_fail(err, DEJA_EINVAL, "'%s' has %s instance to take the output of", e->names[0],
-                         count ? "more than one" : "no");
+        return deja_fail(err, DEJA_EINVAL,
+                         count ? "'%s' has more than one instance to take an output of"
+                               : "there is no '%s' to take an output of: its 'when' does not hold",
+                         e->names[0]);
     return set_attributes(s, e, name->attributes, items[0], ret, err);
 }
 
@@ -175,6 +177,8 @@ int scope_resolve(void *context, const template_expr *e, template_value *ret, de
     switch (name.kind) {
     case BATCH_NAME_AXIS:
         return set_attributes(s, e, name.attributes, j->values[name.index], ret, err);
+    case BATCH_NAME_VAR:
+        return set_attributes(s, e, name.attributes, j->batch->vars[name.index].text, ret, err);
     case BATCH_NAME_OUTPUT:
         return set_attributes(s, e, name.attributes, j->outputs[name.index].path, ret, err);
     case BATCH_NAME_OUTPUTS:

@@ -78,7 +78,7 @@ int joint_shares(const matrix *reader, const matrix *needed)
 
 static int same_values(const matrix_axis *a, const matrix_axis *b)
 {
-    if (a->kind != b->kind || a->count != b->count)
+    if (a->kind != b->kind || a->count != b->count || a->more || b->more)
         return 0;
     if (a->kind == MATRIX_RANGE)
         return a->first == b->first && a->step == b->step;

@@ -1,10 +1,8 @@
 /* `deja check`: is a batch right? */
 #include "cli.h"
-#include "plan.h"
+#include "request.h"
 #include "say.h"
-#include "words.h"
 #include <deja/cleanup.h>
-#include <deja/place.h>
 #include <deja/text.h>
 #include <inttypes.h>
 #include <string.h>
@@ -12,11 +10,14 @@
 enum {
     OPTION_FILE = ARGS_FIRST,
     OPTION_FOLDER,
+    OPTION_SET,
 };
 
 static const args_option options[] = {
     {OPTION_FILE, 'f', "file", "FILE", "Check FILE instead of deja.yaml; - is standard input."},
     {OPTION_FOLDER, 'C', "directory", "DIR", "Change to DIR first."},
+    {OPTION_SET, 0, "set", "NAME=VALUE",
+     "Give a variable of the batch another value; again for another one."},
     {0},
 };
 
@@ -38,64 +39,60 @@ const args_command check_args = {
     .examples = examples,
 };
 
-static void say_warnings(const batch *b)
+/* Returns the exit status. */
+static int check(request *r)
 {
-    for (size_t i = 0; i < b->warning_count; i++) {
-        deja_error warning;
-        deja_fail(&warning, DEJA_ESYNTAX, "%s", b->warnings[i]);
-        say_error(&warning);
+    deja_error err;
+    if (request_open(r, &err)) {
+        say_error(&err);
+        return EXIT_USAGE;
     }
+    DEJA_AUTO_BUFFER deja_buffer text = {0};
+    int unexpanded;
+    uint64_t total = plan_total(r->plan, &unexpanded);
+    const char *file = request_file(r);
+    uint32_t jobs = r->batch->job_count;
+    deja_text_escape(&text, file, strlen(file));
+    deja_buffer_addf(&text, ": %" PRIu32 " %s, %" PRIu64 " %s%s\n", jobs, jobs == 1 ? "job" : "jobs", total,
+                     total == 1 ? "instance" : "instances",
+                     unexpanded ? ", and those of jobs whose matrix reads what other jobs make" : "");
+    return say_output(&text) ? EXIT_FAILED : EXIT_OK;
 }
 
-/* Returns the exit status. */
-static int check(const char *file)
+/* 1 when the command goes on, 0 when `*ret_status` is all there is to say. */
+static int parse(request *r, char *const *argv, int *ret_status)
 {
-    batch *b = NULL;
-    plan *p = NULL;
+    args a;
     deja_error err;
-    int status = EXIT_OK;
-    int code = batch_load(&b, file, &err);
-    if (!code) {
-        say_warnings(b);
-        code = plan_open(&p, b, NULL, &err);
+    int id;
+    args_begin(&a, &check_args, argv);
+    while ((id = args_next(&a, &err)) != ARGS_END) {
+        if (id == ARGS_HELP) {
+            *ret_status = cli_help(&check_args);
+            return 0;
+        }
+        if (id == ARGS_WORD)
+            id = deja_fail(&err, DEJA_EINVAL, "'%s' is one word too many", a.value);
+        if (id == OPTION_FILE)
+            r->file = a.value;
+        if (id == OPTION_FOLDER)
+            id = cli_enter(a.value, &err);
+        if (id == OPTION_SET)
+            id = words_add(&r->sets, a.value, &err);
+        if (id < 0) {
+            *ret_status = cli_usage(&check_args, EXIT_USAGE, &err);
+            return 0;
+        }
     }
-    if (code) {
-        say_error(&err);
-        status = EXIT_USAGE;
-    } else {
-        DEJA_AUTO_BUFFER deja_buffer text = {0};
-        int unexpanded;
-        uint64_t total = plan_total(p, &unexpanded);
-        deja_text_escape(&text, file, strlen(file));
-        deja_buffer_addf(&text, ": %" PRIu32 " %s, %" PRIu64 " %s%s\n", b->job_count,
-                         b->job_count == 1 ? "job" : "jobs", total, total == 1 ? "instance" : "instances",
-                         unexpanded ? ", and those of jobs whose matrix reads what other jobs make" : "");
-        if (say_output(&text))
-            status = EXIT_FAILED;
-    }
-    plan_close(p);
-    batch_free(b);
-    return status;
+    return 1;
 }
 
 int check_command(char *const *argv)
 {
-    args a;
-    deja_error err;
-    const char *file = "deja.yaml";
-    int id;
-    args_begin(&a, &check_args, argv);
-    while ((id = args_next(&a, &err)) != ARGS_END) {
-        if (id == ARGS_HELP)
-            return cli_help(&check_args);
-        if (id == ARGS_WORD)
-            id = deja_fail(&err, DEJA_EINVAL, "'%s' is one word too many", a.value);
-        if (id == OPTION_FILE)
-            file = a.value;
-        if (id == OPTION_FOLDER)
-            id = cli_enter(a.value, &err);
-        if (id < 0)
-            return cli_usage(&check_args, EXIT_USAGE, &err);
-    }
-    return check(file);
+    request r = {0};
+    int status;
+    if (parse(&r, argv, &status))
+        status = check(&r);
+    request_close(&r);
+    return status;
 }

@@ -6,6 +6,7 @@
 #include <deja/file.h>
 #include <deja/place.h>
 #include <string.h>
+#include <unistd.h>
 
 const char *request_file(const request *r)
 {
@@ -45,7 +46,9 @@ static void say_warnings(const batch *b)
 
 int request_load(request *r, deja_error *err)
 {
-    int code = batch_load(&r->batch, request_file(r), err);
+    const batch_settings settings = {
+        .sets = r->sets.list, .set_count = r->sets.count, .environment = (const char *const *)environ};
+    int code = batch_load_with(&r->batch, request_file(r), &settings, err);
     if (code)
         return code;
     say_warnings(r->batch);
@@ -86,6 +89,7 @@ void request_close(request *r)
     batch_free(r->batch);
     deja_trace_close(r->trace);
     deja_buffer_done(&r->runs);
+    words_done(&r->sets);
     words_done(&r->jobs);
     *r = (request){0};
 }

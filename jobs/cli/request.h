@@ -14,6 +14,7 @@
 typedef struct request {
     const char *file;   /* as given; NULL: deja.yaml */
     const char *folder; /* as given (-C), entered already; NULL: none */
+    words sets;         /* --set NAME=VALUE */
     words jobs;         /* JOB[name=pattern,...] */
     int only_failed;    /* of these what failed when it ran last */
     /* opened */

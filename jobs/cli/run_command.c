@@ -6,6 +6,7 @@ enum {
     OPTION_FILE = RUN_OWN,
     OPTION_FOLDER,
     OPTION_FAILED,
+    OPTION_SET,
 };
 
 static const args_option options[] = {
@@ -13,6 +14,8 @@ static const args_option options[] = {
     {OPTION_FOLDER, 'C', "directory", "DIR", "Change to DIR first."},
     {OPTION_FAILED, 0, "failed", NULL,
      "Of these jobs run only what failed, or was skipped for that, when it ran last."},
+    {OPTION_SET, 0, "set", "NAME=VALUE",
+     "Give a variable of the batch another value; again for another one."},
     RUN_OPTIONS('n', ".deja beside the batch"),
     {0},
 };
@@ -22,6 +25,7 @@ static const args_example examples[] = {
     {"deja run -j4 table", "Run the job 'table' and what it needs, four at a time."},
     {"deja run 'count[text=*dunes*,n=1]'", "Run the instances of 'count' whose values match."},
     {"deja run --failed", "Run again what failed last time."},
+    {"deja run --set n=100", "Run with another value of the batch's variable 'n'."},
     {"deja run --dry-run", "See what would run."},
     {"DEJA_MODE=readonly deja run", "Use results, keep none (off: no cache; refresh: run again and keep)."},
     {0},
@@ -70,6 +74,8 @@ static int take_option(run *r, const args *a, int id, deja_error *err)
         return cli_enter(a->value, err);
     case OPTION_FAILED:
         return r->request.only_failed = 1, 0;
+    case OPTION_SET:
+        return words_add(&r->request.sets, a->value, err);
     case ARGS_WORD:
         return words_add(&r->request.jobs, a->value, err);
     default:

@@ -7,6 +7,7 @@ enum {
     OPTION_FOLDER,
     OPTION_CACHE,
     OPTION_JSON,
+    OPTION_SET,
 };
 
 static const args_option options[] = {
@@ -14,6 +15,8 @@ static const args_option options[] = {
     {OPTION_FOLDER, 'C', "directory", "DIR", "Change to DIR first."},
     {OPTION_CACHE, 0, "cache", "DIR",
      "The results are in DIR (default: DEJA_CACHE, else .deja beside the batch)."},
+    {OPTION_SET, 0, "set", "NAME=VALUE",
+     "Give a variable of the batch another value; again for another one."},
     {OPTION_JSON, 0, "json", NULL, "Write one JSON object a line for each instance."},
     {0},
 };
@@ -67,6 +70,8 @@ static int take_option(question *q, const args *a, int id, deja_error *err)
         return 0;
     case OPTION_JSON:
         return q->json = 1, 0;
+    case OPTION_SET:
+        return words_add(&q->request.sets, a->value, err);
     default:
         return words_add(&q->request.jobs, a->value, err);
     }

@@ -17,6 +17,8 @@ enum { MOST_AXES = 3 };
 typedef struct table {
     matrix_axis axes[MOST_AXES];
     matrix m;
+    deja_arena arena;
+    uint32_t rows[2][MOST_AXES];
 } table;
 
 static void begin(table *t, size_t count)
@@ -34,6 +36,32 @@ static void done(table *t)
 {
     for (size_t i = 0; i < t->m.count; i++)
         matrix_axis_done(&t->axes[i]);
+    deja_arena_done(&t->arena);
+}
+
+/* Other than a product: one combination left out, up to two added, perhaps with values of their own. */
+static void reshape(table *t)
+{
+    static const char *const values[] = {"2", "9"};
+    static const uint8_t plain[2];
+    matrix_clause never = {.only = UINT32_MAX}, first[MOST_AXES];
+    matrix_condition exclude = {.clauses = first, .count = t->m.count};
+    matrix_entry entries[2];
+    matrix_fault fault;
+    matrix_design d = {.exclude = &exclude,
+                       .exclude_count = (size_t)rand() % 2,
+                       .entries = entries,
+                       .entry_count = 1 + (size_t)rand() % 2};
+    for (size_t i = 0; i < t->m.count; i++) {
+        first[i] = (matrix_clause){.axis = i};
+        assert_int_equal(matrix_extend(&t->axes[i], values + rand() % 2, plain, 1, NULL), 0);
+    }
+    for (size_t e = 0; e < d.entry_count; e++) {
+        for (size_t i = 0; i < t->m.count; i++)
+            t->rows[e][i] = (uint32_t)rand() % t->axes[i].count;
+        entries[e] = (matrix_entry){.where = {.clauses = &never, .count = 1}, .row = t->rows[e]};
+    }
+    assert_int_equal(matrix_shape_make(&t->m, &d, &t->arena, &fault, NULL), 0);
 }
 
 /* Instance `index` in words: "a=1,b=2", of the names that `other` has, too, in the order of `names`. */
@@ -135,6 +163,8 @@ static void random_table(table *t, size_t least)
         else
             list(t, i, name, values + rand() % 2, 1 + (size_t)rand() % (kind == 2 ? 2 : 4));
     }
+    if (rand() % 3 == 0)
+        reshape(t);
 }
 
 static void test_joint__agrees_with_a_comparison_of_all_with_all(void **state)

@@ -2,7 +2,7 @@
  * Loading a batch: the file, its tree, its jobs, then what concerns several of them.
  */
 #include "batch_join.h"
-#include "batch_read.h"
+#include "batch_parts.h"
 #include <deja/cleanup.h>
 #include <deja/file.h>
 #include <errno.h>
@@ -10,40 +10,18 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *const top_words[] = {"version", "vars", "defaults", "jobs", NULL};
-
-/* What users would look for at the top of the file, though it belongs in a job or in defaults. */
-static const char *const inner_words[] = {"run",     "shell", "matrix", "when",  "inputs",
-                                          "outputs", "env",   "stdin",  "needs", NULL};
-
-/* A file of a later deja is told from one with mistakes. */
-static int check_newer(batch_reader *r, const yaml_node *root)
-{
-    const yaml_node *n = yaml_get(root, "version");
-    int64_t version;
-    if (!n || !yaml_int(n, &version) || version <= 1)
-        return 0;
-    return source_fail(&r->b->source, n->mark, r->err,
-                       "version %s: this deja knows only version 1 of batch files", n->text);
-}
-
-static int read_version(batch_reader *r, const yaml_node *root)
-{
-    const yaml_node *n = yaml_get(root, "version");
-    int64_t version;
-    if (!n)
-        return source_fail(&r->b->source, root->mark, r->err,
-                           "'version' is missing: begin the file with the line 'version: 1'");
-    return yaml_int(n, &version) && version == 1 ? 0
-                                                 : read_expected(r, n, "1, the version of the batch file");
-}
-
 static int add_job(batch_reader *r, const yaml_pair *pair, batch_job *job)
 {
     uint32_t number = r->b->job_count;
+    const uint32_t *other = name_table_get(r->b->names, pair->key->text, pair->key->len);
+    char word[SOURCE_WORD], where[SOURCE_PLACE];
     int code = read_name(r, pair->key, "a job");
     if (code)
         return code;
+    if (other)
+        return source_fail(&r->b->source, pair->key->mark, r->err, "there is already a job '%s', %s",
+                           source_word(word, pair->key->text, pair->key->len),
+                           source_place(where, &r->b->source, r->b->jobs[*other].at, pair->key->mark));
     *job = r->defaults;
     job->name = read_keep(r, pair->key);
     job->number = number;
@@ -54,9 +32,12 @@ static int add_job(batch_reader *r, const yaml_pair *pair, batch_job *job)
     return batch_read_job(r, pair->value, job);
 }
 
-static int read_jobs(batch_reader *r, const yaml_node *root)
+/* `may_lack`: of several files not each needs jobs. */
+static int read_jobs(batch_reader *r, const yaml_node *root, int may_lack)
 {
     const yaml_node *jobs = yaml_get(root, "jobs");
+    if (!jobs && may_lack)
+        return 0;
     if (!jobs)
         return source_fail(&r->b->source, root->mark, r->err,
                            "'jobs' is missing: expected 'jobs:' with the jobs by name below it");
@@ -64,16 +45,20 @@ static int read_jobs(batch_reader *r, const yaml_node *root)
         return read_expected(r, jobs, "a map from names to jobs");
     if (jobs->count == 0)
         return source_fail(&r->b->source, jobs->mark, r->err, "'jobs' is empty");
-    r->b->jobs = read_alloc(r, jobs->count, sizeof *r->b->jobs);
-    r->stamps = deja_calloc(jobs->count, sizeof *r->stamps);
-    if (!r->b->jobs || !r->stamps)
-        return read_no_memory(r);
     int code = 0;
     for (size_t i = 0; i < jobs->count && !code; i++)
-        code = add_job(r, &jobs->pairs[i], &r->b->jobs[i]);
-    for (size_t i = 0; i < jobs->count && !code; i++) {
-        const yaml_node *needs = yaml_get(jobs->pairs[i].value, "needs");
-        code = needs ? batch_read_needs(r, needs, &r->b->jobs[i]) : 0;
+        code = add_job(r, &jobs->pairs[i], &r->b->jobs[r->b->job_count]);
+    return code;
+}
+
+static int read_needs(batch_reader *r, const yaml_node *jobs)
+{
+    int code = 0;
+    for (size_t i = 0; jobs && i < jobs->count && !code; i++) {
+        const yaml_pair *pair = &jobs->pairs[i];
+        const yaml_node *needs = yaml_get(pair->value, "needs");
+        const uint32_t *number = name_table_get(r->b->names, pair->key->text, pair->key->len);
+        code = needs && number ? batch_read_needs(r, needs, &r->b->jobs[*number]) : 0;
     }
     return code;
 }
@@ -108,41 +93,70 @@ static int join_jobs(batch_reader *r)
     return code;
 }
 
-/* A word of a job at the top of the file: the user forgot a level. */
-static int check_level(batch_reader *r, const yaml_node *root)
+static size_t count_jobs(const batch_parts *p)
 {
-    for (size_t i = 0; i < root->count; i++)
-        for (size_t w = 0; inner_words[w]; w++)
-            if (strcmp(root->pairs[i].key->text, inner_words[w]) == 0)
-                return source_fail(&r->b->source, root->pairs[i].key->mark, r->err,
-                                   "'%s' belongs in a job: jobs: {NAME: {%s: ...}}", inner_words[w],
-                                   inner_words[w]);
-    return 0;
+    size_t count = 0;
+    for (size_t i = 0; i < p->count; i++) {
+        const yaml_node *jobs = yaml_get(p->list[i]->root, "jobs");
+        count += jobs && jobs->kind == YAML_MAP ? jobs->count : 0;
+    }
+    return count;
 }
 
-static int read_root(batch_reader *r, const yaml_node *root)
+static int read_all_vars(batch_reader *r, const batch_parts *p)
 {
-    if (yaml_is_null(root))
-        return source_fail(&r->b->source, root->mark, r->err,
-                           "the file is empty: expected 'version: 1' and 'jobs:'");
-    if (root->kind != YAML_MAP)
-        return read_expected(r, root, "a map with 'version' and 'jobs'");
-    int code = check_newer(r, root);
+    size_t count = 0;
+    int code = 0;
+    for (size_t i = 0; i < p->count; i++) {
+        const yaml_node *n = yaml_get(p->list[i]->root, "vars");
+        count += n && n->kind == YAML_MAP ? n->count : 0;
+    }
+    r->b->vars = count ? read_alloc(r, count, sizeof *r->b->vars) : NULL;
+    if (count && !r->b->vars)
+        return read_no_memory(r);
+    for (size_t i = 0; i < p->count && !code; i++) {
+        const yaml_node *n = yaml_get(p->list[i]->root, "vars");
+        code = n ? batch_read_vars(r, n) : 0;
+    }
+    return code ? code : batch_check_settings(r->b, r->settings, r->err);
+}
+
+/* Those of the files that it includes, then its own; of each file once. */
+static int read_defaults(batch_reader *r, batch_part *part, const batch_part *whose)
+{
+    const yaml_node *defaults = yaml_get(part->root, "defaults");
+    int code = 0;
+    if (part->defaults_of == whose)
+        return 0;
+    part->defaults_of = whose;
+    for (size_t i = 0; i < part->include_count && !code; i++)
+        code = read_defaults(r, part->includes[i], whose);
+    return !code && defaults ? batch_read_defaults(r, defaults) : code;
+}
+
+static int read_part(batch_reader *r, batch_part *part)
+{
+    int code = batch_job_defaults(r, &r->defaults);
     if (!code)
-        code = check_level(r, root);
-    if (!code)
-        code = read_check_words(r, root, "a batch", top_words);
-    if (!code)
-        code = read_version(r, root);
-    const yaml_node *defaults = yaml_get(root, "defaults"), *vars = yaml_get(root, "vars");
-    if (!code && vars)
-        code = batch_read_vars(r, vars);
-    if (!code)
-        code = batch_check_settings(r->b, r->settings, r->err);
-    if (!code && defaults)
-        code = batch_read_defaults(r, defaults);
-    if (!code)
-        code = read_jobs(r, root);
+        code = read_defaults(r, part, part);
+    return code ? code : read_jobs(r, part->root, part->include_count > 0 || part->from);
+}
+
+static int read_parts(batch_reader *r, const batch_parts *p)
+{
+    size_t count = count_jobs(p);
+    r->b->jobs = read_alloc(r, count, sizeof *r->b->jobs);
+    r->stamps = deja_calloc(count + 1, sizeof *r->stamps);
+    if (!r->b->jobs || !r->stamps)
+        return read_no_memory(r);
+    int code = read_all_vars(r, p);
+    for (size_t i = 0; i < p->count && !code; i++)
+        code = read_part(r, p->list[i]);
+    for (size_t i = 0; i < p->count && !code; i++)
+        code = read_needs(r, yaml_get(p->list[i]->root, "jobs"));
+    if (!code && r->b->job_count == 0)
+        code = source_fail(&r->b->source, p->list[p->count - 1]->root->mark, r->err,
+                           "there are no jobs, neither here nor in what it includes");
     if (!code)
         code = check_jobs(r);
     return code ? code : join_jobs(r);
@@ -150,14 +164,11 @@ static int read_root(batch_reader *r, const yaml_node *root)
 
 static int read_tree(batch_reader *r)
 {
-    deja_arena tree = {0};
-    yaml_node *root = NULL;
-    int code = yaml_parse(&r->b->source, &tree, &root, r->err);
+    batch_parts p = {0};
+    int code = batch_parts_load(r, &p);
     if (!code)
-        code = batch_job_defaults(r, &r->defaults);
-    if (!code)
-        code = read_root(r, root);
-    deja_arena_done(&tree);
+        code = read_parts(r, &p);
+    batch_parts_done(&p);
     deja_free(r->stamps);
     return code;
 }
@@ -222,6 +233,7 @@ void batch_free(batch *b)
         name_table_done(b->names);
     deja_free(b->names);
     deja_free((void *)b->warnings);
+    deja_free(b->others);
     deja_free(b->text);
     deja_arena_done(&b->arena);
     deja_free(b);

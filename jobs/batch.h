@@ -140,7 +140,9 @@ typedef struct batch {
     const char *const *warnings; /* each like the text of an error, with "warning:" in it */
     size_t warning_count;
     struct name_table *names; /* private: jobs by name */
-    char *text;               /* private: owns source.text */
+    const source **others;    /* private: included files */
+    size_t other_count;
+    char *text; /* private: owns source.text */
     deja_arena arena;
 } batch;
 

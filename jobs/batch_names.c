@@ -118,10 +118,10 @@ static int check_value(batch_reader *r, const batch_job *job, const batch_value 
 
 static int taken(batch_reader *r, mark at, const char *name, const char *by, mark other)
 {
-    char word[SOURCE_WORD];
-    return source_fail(&r->b->source, at, r->err,
-                       "'%s' already names %s, in line %u: names in expressions must differ",
-                       source_word(word, name, strlen(name)), by, other.line);
+    char word[SOURCE_WORD], where[SOURCE_PLACE];
+    return source_fail(
+        &r->b->source, at, r->err, "'%s' already names %s, %s: names in expressions must differ",
+        source_word(word, name, strlen(name)), by, source_place(where, &r->b->source, other, at));
 }
 
 /* A name of the job that a job or a variable has, too. */

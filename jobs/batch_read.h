@@ -21,7 +21,7 @@ typedef struct batch_reader {
     const batch_settings *settings; /* may be NULL */
     batch_job defaults;             /* what a job begins as */
     batch_stamp *stamps;            /* of each job */
-    size_t warning_cap;             /* of b->warnings */
+    size_t warning_cap, other_cap;  /* of b->warnings */
 } batch_reader;
 
 /* Where the values of an axis come from. */
@@ -97,7 +97,7 @@ int read_warn(batch_reader *r, mark at, const char *text);
  * known. */
 int batch_read_job(batch_reader *r, const yaml_node *n, batch_job *job);
 int batch_read_defaults(batch_reader *r, const yaml_node *n);
-int batch_read_vars(batch_reader *r, const yaml_node *n);
+int batch_read_vars(batch_reader *r, const yaml_node *n); /* into r->b->vars, which has room */
 int batch_check_settings(const batch *b, const batch_settings *s, deja_error *err);
 
 int batch_read_shell(batch_reader *r, const yaml_node *n, batch_job *job);

@@ -102,17 +102,23 @@ static int read_one(batch_reader *r, const yaml_pair *pair, batch_var *v)
     return set ? set_value(r, v, set, v->plain) : code;
 }
 
+static int fail_twice(batch_reader *r, const yaml_node *key, const batch_var *other)
+{
+    char word[SOURCE_WORD], where[SOURCE_PLACE];
+    return source_fail(&r->b->source, key->mark, r->err, "there is already a variable '%s', %s",
+                       source_word(word, key->text, key->len),
+                       source_place(where, &r->b->source, other->at, key->mark));
+}
+
 int batch_read_vars(batch_reader *r, const yaml_node *n)
 {
     if (n->kind != YAML_MAP)
         return read_expected(r, n, "a map from names to values");
-    batch_var *vars = read_alloc(r, n->count, sizeof *vars);
-    if (!vars)
-        return read_no_memory(r);
-    r->b->vars = vars;
     int code = 0;
     for (size_t i = 0; i < n->count && !code; i++) {
-        code = read_one(r, &n->pairs[i], &vars[i]);
+        const batch_var *other = batch_find_var(r->b, n->pairs[i].key->text);
+        code = other ? fail_twice(r, n->pairs[i].key, other)
+                     : read_one(r, &n->pairs[i], (batch_var *)&r->b->vars[r->b->var_count]);
         r->b->var_count += !code;
     }
     return code;

@@ -164,11 +164,28 @@ static void add_place(deja_buffer *b, const source *s, mark at)
     deja_buffer_done(&e.pad);
 }
 
+const source *source_at(const source *s, mark at)
+{
+    return at.file && at.file != s->file && s->others ? s->others[at.file - 1] : s;
+}
+
+const char *source_place(char text[SOURCE_PLACE], const source *s, mark at, mark from)
+{
+    const char *path = source_at(s, at)->path;
+    size_t len = strlen(path), cut = len > PATH_BYTES ? len - PATH_BYTES : 0;
+    if (at.file == from.file)
+        snprintf(text, SOURCE_PLACE, "in line %u", at.line);
+    else
+        snprintf(text, SOURCE_PLACE, "in '%s%s', line %u", cut ? "..." : "", path + cut, at.line);
+    return text;
+}
+
 int source_fail(const source *s, mark at, deja_error *err, const char *format, ...)
 {
     DEJA_AUTO_BUFFER deja_buffer message = {0};
     DEJA_AUTO_BUFFER deja_buffer text = {0};
     va_list args;
+    s = source_at(s, at);
     va_start(args, format);
     deja_buffer_vaddf(&message, format, args);
     va_end(args);
@@ -188,7 +205,7 @@ int source_fail(const source *s, mark at, deja_error *err, const char *format, .
 
 mark source_mark(const source *s, size_t offset)
 {
-    mark m = {.line = 1, .column = 1, .offset = (uint32_t)offset};
+    mark m = {.line = 1, .column = 1, .offset = (uint32_t)offset, .file = s->file};
     size_t at = 0;
     for (const char *newline; (newline = memchr(s->text + at, '\n', offset - at)) != NULL; m.line++)
         at = (size_t)(newline - s->text) + 1;
@@ -241,6 +258,7 @@ static int is_same_name(const char *a, size_t a_len, const char *b, size_t b_len
 
 mark source_mark_in(const source *s, mark at, const char *value, size_t offset)
 {
+    s = source_at(s, at);
     if (!at.line || !s->text || at.offset >= s->len)
         return at;
     /* The last "${{" of the value at or before `offset`, and the one of the same number in the source. */

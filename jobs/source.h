@@ -12,12 +12,15 @@ typedef struct source {
     const char *path; /* as the user gave it, for messages */
     const char *text;
     size_t len;
+    uint32_t file; /* of a text of several files: 0 the first, k: others[k - 1] of that */
+    const struct source *const *others; /* of the first file; marks say which one they are in */
 } source;
 
 typedef struct mark {
     uint32_t line;   /* 1 is the first; 0: no place */
     uint32_t column; /* 1 is the first, in characters (not bytes) */
     uint32_t offset; /* bytes from the start of the text */
+    uint32_t file;   /* which file, see source */
 } mark;
 
 /*
@@ -27,6 +30,13 @@ typedef struct mark {
  */
 int source_fail(const source *s, mark at, deja_error *err, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+
+/* The file that a mark stands in. */
+const source *source_at(const source *s, mark at);
+
+/* "in line 3", or "in 'x.yaml', line 3" where that is another file than that of `from`. Returns `text`. */
+#define SOURCE_PLACE 256
+const char *source_place(char text[SOURCE_PLACE], const source *s, mark at, mark from);
 
 /* The mark of the byte `offset`. */
 mark source_mark(const source *s, size_t offset);

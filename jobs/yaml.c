@@ -47,7 +47,7 @@ static void place_start(reader *r)
 {
     const source *s = r->build.src;
     uint32_t bom = s->len >= 3 && memcmp(s->text, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
-    r->place = (place){.mark = {.line = 1, .column = 1, .offset = bom}};
+    r->place = (place){.mark = {.line = 1, .column = 1, .offset = bom, .file = r->build.src->file}};
 }
 
 /* Our mark of libyaml's, which knows no bytes, and more kinds of line breaks than an editor. Marks mostly

@@ -166,7 +166,7 @@ static const char *phrase_of(const char *problem)
 
 static mark mark_before(mark at)
 {
-    return (mark){.line = at.line, .column = at.column - 1, .offset = at.offset - 1};
+    return (mark){.line = at.line, .column = at.column - 1, .offset = at.offset - 1, .file = at.file};
 }
 
 /* 1 when the line has something before `at`. */

@@ -47,6 +47,8 @@ static int read_values(batch_reader *r, const yaml_node *n, matrix_axis *axis, c
     int code = matrix_list(axis, name, values, n->count, &problem);
     if (!code)
         code = matrix_set_plain(axis, plain, &problem);
+    if (code)
+        matrix_axis_done(axis);
     return code ? batch_fail_at(r, n->mark, &problem) : 0;
 }
 

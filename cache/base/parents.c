@@ -15,6 +15,13 @@ static int is_folder(int dirfd, const char *path)
     return fstatat(dirfd, path, &st, 0) == 0 && S_ISDIR(st.st_mode);
 }
 
+static int is_dangling(int dirfd, const char *path)
+{
+    struct stat st;
+    return fstatat(dirfd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode) &&
+           fstatat(dirfd, path, &st, 0) < 0;
+}
+
 /* As mkdir -p does it: what exists already needs no right to write beside it. */
 static int make_folder(int dirfd, const char *path, unsigned mode, deja_error *err)
 {
@@ -23,6 +30,8 @@ static int make_folder(int dirfd, const char *path, unsigned mode, deja_error *e
     int sys_errno = errno;
     if (is_folder(dirfd, path))
         return 0;
+    if (sys_errno == EEXIST && is_dangling(dirfd, path))
+        return deja_fail(err, DEJA_EEXIST, "make folder '%s': it is a link that leads to nothing", path);
     errno = sys_errno;
     return deja_fail_errno(err, "make folder '%s'", path);
 }

@@ -35,6 +35,9 @@ static void test_parents__make_dirs_meets_a_file(void **state)
     assert_int_equal(deja_file_make_dirs(AT_FDCWD, "", 0755, &err), DEJA_ENOTFOUND);
     assert_int_equal(symlink("nowhere", "dangling"), 0);
     assert_int_equal(deja_file_make_dirs(AT_FDCWD, "dangling", 0755, &err), DEJA_EEXIST);
+    assert_string_equal(err.text, "make folder 'dangling': it is a link that leads to nothing");
+    assert_int_equal(deja_file_make_parents(AT_FDCWD, "dangling/f", 0755, &err), DEJA_EEXIST);
+    assert_string_equal(err.text, "make folder 'dangling': it is a link that leads to nothing");
 }
 
 static void test_parents__sync_parent(void **state)

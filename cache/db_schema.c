@@ -33,6 +33,34 @@ static uint32_t read_be32(const unsigned char *p)
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
+/* How many of our tables and indices it has, -1 when that cannot be read. */
+static int count_ours(sqlite3 *handle)
+{
+    sqlite3_stmt *s = NULL;
+    if (sqlite3_prepare_v2(handle, "SELECT count(*) FROM sqlite_master WHERE sql IN (?1, ?2, ?3, ?4)", -1, &s,
+                           NULL))
+        return -1;
+    for (size_t i = 0; i < OBJECTS; i++)
+        sqlite3_bind_text(s, (int)i + 1, objects[i], -1, SQLITE_STATIC);
+    int ours = sqlite3_step(s) == SQLITE_ROW ? sqlite3_column_int(s, 0) : -1;
+    sqlite3_finalize(s);
+    return ours;
+}
+
+int db_schema_is_ours(sqlite3 *handle)
+{
+    int ours = count_ours(handle);
+    return ours < 0 || ours == (int)OBJECTS;
+}
+
+/* A sound database with another mark and without our tables. One of ours that is damaged has some of them, or
+ * cannot be read. */
+static int is_foreign(sqlite3 *handle, const unsigned char *head)
+{
+    return memcmp(head, "SQLite format 3", 16) == 0 &&
+           read_be32(head + HEADER_APPLICATION_ID) != APPLICATION_ID && count_ours(handle) == 0;
+}
+
 /*
  * Reads the header through SQLite's own descriptor: a descriptor of ours on that file would drop SQLite's
  * locks of this process when it is closed (fcntl(2)), and pragmas would cost a transaction each.
@@ -55,6 +83,12 @@ int db_schema_check(sqlite3 *handle, const char *path, int *ret_wal, deja_error 
     if (rc)
         return deja_fail(err, db_code(rc, 0), "read '%s': %s", path, sqlite3_errstr(rc));
     uint32_t version = read_be32(head + HEADER_USER_VERSION);
+    if (is_foreign(handle, head))
+        return deja_fail(
+            err, DEJA_EEXIST,
+            "'%s' is an SQLite database, but not one of deja: move it away, or choose another folder "
+            "for the cache (DEJA_CACHE)",
+            path);
     if (memcmp(head, "SQLite format 3", 16) != 0 ||
         read_be32(head + HEADER_APPLICATION_ID) != APPLICATION_ID || version == 0 ||
         version > VERSION_PLAUSIBLE)
@@ -67,19 +101,6 @@ int db_schema_check(sqlite3 *handle, const char *path, int *ret_wal, deja_error 
             path, version, DB_SCHEMA);
     *ret_wal = head[HEADER_WRITE_VERSION] == 2;
     return 0;
-}
-
-int db_schema_is_ours(sqlite3 *handle)
-{
-    sqlite3_stmt *s = NULL;
-    if (sqlite3_prepare_v2(handle, "SELECT count(*) FROM sqlite_master WHERE sql IN (?1, ?2, ?3, ?4)", -1, &s,
-                           NULL))
-        return 1;
-    for (size_t i = 0; i < OBJECTS; i++)
-        sqlite3_bind_text(s, (int)i + 1, objects[i], -1, SQLITE_STATIC);
-    int ours = sqlite3_step(s) != SQLITE_ROW || sqlite3_column_int(s, 0) == (int)OBJECTS;
-    sqlite3_finalize(s);
-    return ours;
 }
 
 int db_schema_make(db *d, deja_error *err)

@@ -47,6 +47,28 @@ static void test_db__what_is_not_ours_is_corrupt(void **state)
     assert_int_equal(db_open(&d, "db", 0, NULL), DEJA_ECORRUPT);
 }
 
+/* A sound database of some other program is not damaged: it is for its owner to move. */
+static void test_db__one_of_another_program_is_refused(void **state)
+{
+    (void)state;
+    db *d = NULL;
+    deja_error err;
+    deja_buffer file = {0};
+    db_close(open_db());
+    patch("db", 68, "abcd", 4);
+    assert_int_equal(deja_file_load(AT_FDCWD, "db", 1 << 20, &file, NULL), 0);
+    for (size_t at = 0; at < 4096; at++) /* of the schema's page: other tables */
+        if (!memcmp(file.data + at, "CREATE", 6))
+            memcpy(file.data + at, "Create", 6);
+    write_file("db", file.data, file.len, 0600);
+    deja_buffer_done(&file);
+    static const unsigned flags[] = {0, DB_READ_ONLY, DB_AT_REST};
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
+        assert_int_equal(db_open(&d, "db", flags[i], &err), DEJA_EEXIST);
+        assert_non_null(strstr(err.text, "not one of deja"));
+    }
+}
+
 static void test_db__newer_one_is_refused_and_left_alone(void **state)
 {
     (void)state;
@@ -562,6 +584,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(test_db__what_is_missing_or_empty_is_not_found),
         CASE(test_db__what_is_not_ours_is_corrupt),
+        CASE(test_db__one_of_another_program_is_refused),
         CASE(test_db__newer_one_is_refused_and_left_alone),
         CASE(test_db__opening_and_looking_write_nothing),
         CASE(test_db__rolled_back_rows_are_gone),

@@ -75,6 +75,24 @@ static int set_paths(struct folder *f, const char *path, deja_error *err)
     return 0;
 }
 
+static int fail_foreign(const struct folder *f, uid_t owner, deja_error *err)
+{
+    return deja_fail(
+        err, DEJA_EDENIED,
+        "the cache '%s' belongs to user %u, not to you (user %u): choose another folder (DEJA_CACHE)",
+        f->path, (unsigned)owner, (unsigned)geteuid());
+}
+
+static int fail_open(const struct folder *f, deja_error *err)
+{
+    struct stat st;
+    int sys_errno = errno;
+    if (sys_errno == EACCES && stat(f->path, &st) == 0 && st.st_uid != geteuid())
+        return fail_foreign(f, st.st_uid, err);
+    errno = sys_errno;
+    return deja_fail_errno(err, "open the cache '%s'", f->path);
+}
+
 static int open_folder(struct folder *f, int read_only, deja_error *err)
 {
     for (int made = 0;; made = 1) {
@@ -85,7 +103,7 @@ static int open_folder(struct folder *f, int read_only, deja_error *err)
             return deja_fail(err, DEJA_EEXIST,
                              "the cache '%s' is not a folder: choose another place for the cache", f->path);
         if (errno != ENOENT || made || read_only)
-            return deja_fail_errno(err, "open the cache '%s'", f->path);
+            return fail_open(f, err);
         int r = deja_file_make_dirs(AT_FDCWD, f->path, 0700, err);
         if (r) {
             deja_fail_in(err, "make the cache '%s'", f->path);
@@ -101,10 +119,7 @@ static int check_owner(const struct folder *f, deja_error *err)
     if (fstat(f->fd, &st))
         return deja_fail_errno(err, "look at the cache '%s'", f->path);
     if (st.st_uid != geteuid())
-        return deja_fail(
-            err, DEJA_EDENIED,
-            "the cache '%s' belongs to user %u, not to you (user %u): choose another folder (DEJA_CACHE)",
-            f->path, (unsigned)st.st_uid, (unsigned)geteuid());
+        return fail_foreign(f, st.st_uid, err);
     if (st.st_mode & (S_IWGRP | S_IWOTH))
         return deja_fail(
             err, DEJA_EDENIED,

@@ -2,6 +2,7 @@
 #include <deja/cleanup.h>
 #include <deja/file.h>
 #include <deja/place.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,7 +64,7 @@ int deja_place_has_cache(const char *folder)
 {
     DEJA_AUTO_BUFFER deja_buffer path = {0};
     deja_buffer_addf(&path, "%s/db", folder); /* cache/FORMAT.md */
-    return !path.failed && faccessat(AT_FDCWD, path.data, F_OK, AT_EACCESS) == 0;
+    return !path.failed && (faccessat(AT_FDCWD, path.data, F_OK, AT_EACCESS) == 0 || errno == EACCES);
 }
 
 int deja_place_outputs(deja_buffer *b, deja_error *err)

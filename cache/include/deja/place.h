@@ -26,7 +26,8 @@ DEJA_API const char *deja_place_env(const char *name);
  */
 DEJA_API int deja_place_cache(deja_buffer *b, const char *option, const char *beside, deja_error *err);
 
-/* 1 when there is a cache in this folder: asking is no reason to make one. */
+/* 1 when there is a cache in this folder, or one may be that is not ours to look at: asking is no reason to
+ * make one. */
 DEJA_API int deja_place_has_cache(const char *folder);
 
 /* The folder where all that the user starts claims output paths, appended: deja/outputs under XDG_STATE_HOME,

@@ -137,11 +137,22 @@ static int is_changed(const deja_digest_item *was, const deja_digest_item *is)
            !deja_hash_equal(&was->content.hash, &is->content.hash);
 }
 
+/* Trouble with looking says nothing of the input. */
+static int is_trouble(int sys_errno)
+{
+    static const int tells[] = {0, ENOENT, ENOTDIR, ELOOP, EISDIR, EINVAL, EAGAIN};
+    for (size_t i = 0; i < sizeof tells / sizeof *tells; i++)
+        if (sys_errno == tells[i])
+            return 0;
+    return 1;
+}
+
 /* Finds the first input that is not as it was. 1 all were looked at, 0 one would have to be read and may not
  * (`tiny`), or DEJA_ECANCELED. */
 static int check_inputs(deja_cache *c, deja_result *r, int tiny, deja_error *err)
 {
     r->changed_input = NULL;
+    r->input_errno = 0;
     for (size_t i = 0; i < r->input_count && !r->changed_input; i++) {
         deja_digest_item item = {.path = r->inputs[i].path, .flags = r->inputs[i].flags};
         if (!digest_remembered(c->statmem, r->root_fd, &item, NULL)) {
@@ -153,6 +164,8 @@ static int check_inputs(deja_cache *c, deja_result *r, int tiny, deja_error *err
         }
         if (is_changed(&r->inputs[i], &item))
             r->changed_input = r->inputs[i].path;
+        if (r->changed_input)
+            r->input_errno = is_trouble(item.sys_errno) ? item.sys_errno : 0;
     }
     return 1;
 }
@@ -247,6 +260,7 @@ int deja_result_seal_begin(deja_cache *c, deja_result *r)
 {
     r->step.status = 0;
     r->changed_input = NULL;
+    r->input_errno = 0;
     deja_result_done(r);
     r->pending = pending_new(r);
     if (!r->pending) {
@@ -260,4 +274,14 @@ int deja_result_seal_begin(deja_cache *c, deja_result *r)
         return 1;
     }
     return steps_begin(c->steps, &r->step, seal_step);
+}
+
+int deja_result_check_inputs(const deja_result *r, deja_error *err)
+{
+    if (!r->changed_input)
+        return 0;
+    if (!r->input_errno)
+        return deja_fail(err, DEJA_ECHANGED, "file '%s' changed while it was used", r->changed_input);
+    errno = r->input_errno;
+    return deja_fail_errno(err, "look at file '%s' again", r->changed_input);
 }

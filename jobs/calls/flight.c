@@ -219,8 +219,7 @@ static void step_finished(step_waiter *w, deja_step *step)
     deja_error changed;
     if (step->status < 0) {
         not_kept(k->flight, &step->error);
-    } else if (k->result.changed_input) {
-        deja_fail(&changed, DEJA_ECHANGED, "file '%s' changed while it was used", k->result.changed_input);
+    } else if (deja_result_check_inputs(&k->result, &changed) < 0) {
         not_kept(k->flight, &changed);
     } else if (k->sealed) {
         retire(k->flight);

@@ -130,8 +130,8 @@ static int keep(deja_memo *m, const deja_hash *hash, const deja_value *v, int64_
                              .flags = DEJA_RESULT_VALUE,
                              .value = {.data = image.data, .len = image.len, .fd = -1}};
     int rc = run_step(m->d, &k, deja_result_seal_begin, err);
-    if (rc == 0 && k.result.changed_input)
-        rc = deja_fail(err, DEJA_ECHANGED, "file '%s' changed while it was used", k.result.changed_input);
+    if (rc == 0)
+        rc = deja_result_check_inputs(&k.result, err);
     if (rc == 0)
         rc = run_step(m->d, &k, deja_result_commit_begin, err);
     deja_result_done(&k.result);

@@ -275,6 +275,7 @@ typedef struct deja_result {
     deja_content value_content; /* of the value, where there is one */
     const char
         *changed_input; /* points into `inputs`: this one is not as it was, the result is unfit to keep */
+    int input_errno;    /* not 0: whether it is as it was cannot be said, for this reason */
     struct deja_pending *pending; /* private */
 } deja_result;
 
@@ -285,6 +286,10 @@ typedef struct deja_result {
 /* status after: 0 (look at changed_input), DEJA_ENOTFOUND when an output is missing, DEJA_ETYPE when it is a
  * folder or special. */
 DEJA_API int deja_result_seal_begin(deja_cache *c, deja_result *r);
+
+/* 0, or why the inputs make what was sealed unfit to keep: DEJA_ECHANGED, or the trouble with looking at one.
+ */
+DEJA_API int deja_result_check_inputs(const deja_result *r, deja_error *err);
 
 /* Stores what was sealed, replacing what the key had before. status after: 0 durable; else not kept, error
  * says why. */

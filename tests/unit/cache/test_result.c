@@ -6,6 +6,7 @@
 #include "scratch.h"
 
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 static int seal(deja_cache *c, deja_result *r)
 {
@@ -205,6 +206,41 @@ static void test_result__a_changed_input_is_named(void **state)
     deja_cache_close(c);
 }
 
+/* That it cannot be looked at says nothing of the input: it is told as what it is. */
+static void test_result__trouble_with_looking_is_no_change(void **state)
+{
+    (void)state;
+    deja_error err;
+    struct rlimit limit, none;
+    deja_cache *c = open_cache("cache");
+    write_file("a", "1", 1, 0600); /* so young that it is read again */
+    deja_digest_item input = {.path = "a"};
+    deja_digest d = {.root_fd = AT_FDCWD, .items = &input, .count = 1};
+    assert_int_equal(wait_step(c, &d.step, deja_digest_begin(c, &d)), 0);
+    deja_result r = result_of("one", "");
+    r.inputs = &input;
+    r.input_count = 1;
+    assert_int_equal(deja_result_check_inputs(&r, &err), 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    none = (struct rlimit){.rlim_cur = 0, .rlim_max = limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    int sealed = seal(c, &r);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_int_equal(sealed, 0);
+    assert_ptr_equal(r.changed_input, input.path);
+    assert_int_equal(r.input_errno, EMFILE);
+    assert_int_equal(deja_result_check_inputs(&r, &err), DEJA_ERESOURCE);
+    assert_string_equal(err.text, "look at file 'a' again: Too many open files");
+    assert_int_equal(seal(c, &r), 0);
+    assert_null(r.changed_input);
+    write_file("a", "2", 1, 0600);
+    assert_int_equal(seal(c, &r), 0);
+    assert_int_equal(r.input_errno, 0);
+    assert_int_equal(deja_result_check_inputs(&r, &err), DEJA_ECHANGED);
+    deja_result_done(&r);
+    deja_cache_close(c);
+}
+
 static void test_result__recorded_outputs_are_hashes_only(void **state)
 {
     (void)state;
@@ -293,6 +329,7 @@ int main(void)
         CASE(test_result__large_standard_output_becomes_a_blob),
         CASE(test_result__a_small_stage_goes_into_the_row),
         CASE(test_result__a_changed_input_is_named),
+        CASE(test_result__trouble_with_looking_is_no_change),
         CASE(test_result__recorded_outputs_are_hashes_only),
         CASE(test_result__that_is_not_to_be_kept_is_looked_at),
         CASE(test_result__two_outputs_of_one_content_share_a_blob),

@@ -18,6 +18,7 @@ enum {
     OPTION_ANYWHERE,
     OPTION_CACHE,
     OPTION_FORCE,
+    OPTION_KEEP_EDITED,
     OPTION_FOLDER,
 };
 
@@ -37,6 +38,7 @@ static const args_option options[] = {
      "Keep results in DIR (default: DEJA_CACHE, else deja in the user's cache folder)."},
     {OPTION_FORCE, 0, "force", NULL,
      "Run the command even when the cache could answer, and replace its result."},
+    {OPTION_KEEP_EDITED, 0, "keep-edited", NULL, "Leave outputs alone that were changed since."},
     {OPTION_FOLDER, 'C', "directory", "DIR", "Change to DIR first."},
     {0},
 };
@@ -69,7 +71,7 @@ const args_command exec_args = {
 typedef struct exec {
     words inputs, outputs, env, argv;
     const char *stdin_path, *version, *scope, *cache;
-    int anywhere, force;
+    int anywhere, force, keep_edited;
     /* opened */
     deja_buffer folder;
     batch *batch;
@@ -107,6 +109,8 @@ static int take_option(exec *x, const args *a, int id, deja_error *err)
         return *a->value ? 0 : deja_fail(err, DEJA_EINVAL, "--cache needs a folder");
     case OPTION_FORCE:
         return x->force = 1, 0;
+    case OPTION_KEEP_EDITED:
+        return x->keep_edited = 1, 0;
     case OPTION_FOLDER:
         return cli_enter(a->value, err);
     default:
@@ -204,6 +208,7 @@ static int open_all(exec *x, deja_error *err)
                       .output_claims = x->vault.output_claims,
                       .lookup = x->vault.lookup,
                       .store = x->vault.store,
+                      .keep_edited = x->keep_edited,
                       .environment = (const char *const *)environ,
                       .run_id = record_id(x->report.record),
                       .signal_mask = &x->signals.old,

@@ -58,6 +58,14 @@ static int is_cached(const active *a)
 
 /* ---- take ---- */
 
+/* With too few descriptors for any job the first one says so for all. */
+static void end_unread(active *a, int status, deja_error *err)
+{
+    if (status == DEJA_ERESOURCE && a->flow->totals.running == 0 && launch_check_descriptors(err) < 0)
+        a->flow->failed = 1;
+    ending_never_ran(a, -1, err);
+}
+
 static void finish_hashing(active *a)
 {
     deja_error err;
@@ -74,7 +82,7 @@ static void finish_hashing(active *a)
         status = keying_make(a, &err);
     a->keyed_ns = deja_monotonic_ns(NULL);
     if (status < 0)
-        ending_never_ran(a, -1, &err);
+        end_unread(a, status, &err);
     else
         active_enter(a, a->keyed && a->flow->options.lookup ? LOOKING : MISSED);
 }
@@ -112,7 +120,7 @@ static void begin(active *a)
     if (status == 0 && !is_cached(a))
         status = reads_probe(&a->reads, a->flow->batch->folder_fd, &err);
     if (status < 0)
-        ending_never_ran(a, -1, &err);
+        end_unread(a, status, &err);
     else if (is_cached(a))
         begin_hashing(a);
     else
@@ -404,7 +412,10 @@ static const char *kind_of_changed(const active *a)
 static void finish_changed(active *a)
 {
     DEJA_AUTO_BUFFER deja_buffer text = {0};
-    if (a->result.changed_input)
+    if (a->result.input_errno)
+        deja_buffer_addf(&text, "%s '%s' could not be looked at again: %s: its result is not kept",
+                         kind_of_changed(a), a->result.changed_input, strerror(a->result.input_errno));
+    else if (a->result.changed_input)
         deja_buffer_addf(&text, "%s '%s' changed while it ran: its result is not kept", kind_of_changed(a),
                          a->result.changed_input);
     else if (a->way != reads_way(&a->reads, a->flow->batch->folder_fd))

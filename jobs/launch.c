@@ -42,7 +42,7 @@ static uint32_t reserve_of_descriptors(void)
 
 /* What the cache opens when it keeps the first result, a job, and some to spare: with fewer the first job
  * would run and the others fail. */
-static int check_descriptors(deja_error *err)
+int launch_check_descriptors(deja_error *err)
 {
     enum { NEEDED = 16 };
     struct rlimit limit;
@@ -60,7 +60,7 @@ static int check_descriptors(deja_error *err)
 
 static int open_runner(flow *f, deja_error *err)
 {
-    if (check_descriptors(err) < 0)
+    if (launch_check_descriptors(err) < 0)
         return err->code;
     deja_runner_options options = {.size = sizeof options,
                                    .owns_children = 1,

@@ -16,4 +16,8 @@ void launch_find_program(active *a);
  */
 int launch_start(active *a, int *ret_status, deja_error *err);
 
+/* 0, or DEJA_ERESOURCE with a text that says what the limit is, when there are too few descriptors for any
+ * job. */
+int launch_check_descriptors(deja_error *err);
+
 #endif

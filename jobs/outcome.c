@@ -41,8 +41,10 @@ int outcome_judge(active *a, deja_error *why)
         return judge_call(a, why);
     if (o->exec_errno) {
         errno = o->exec_errno;
-        if (o->exec_step == DEJA_EXEC_CWD)
-            return deja_fail_errno(why, "enter folder '%s'", a->job.cwd);
+        if (o->exec_step == DEJA_EXEC_CWD) {
+            a->outcome.status = -1; /* nothing ran that could have one */
+            return deja_fail_errno(why, "enter its folder '%s' ('cwd')", a->job.cwd);
+        }
         return deja_fail_errno(why, "execute '%s'", a->job.program ? a->job.program : a->job.shell[0]);
     }
     if (o->signal || !job_is_ok_status(a->job.def, o->status))

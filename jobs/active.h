@@ -19,6 +19,7 @@ typedef enum stage {
     MISSED,    /* waits for a slot */
     ASIDE,     /* somebody else has a claim: asks again later */
     RUNNING,
+    ADOPTED,    /* its outputs lay there: it has ended without having run */
     SEALING,    /* outputs are read and hashed */
     VERIFYING,  /* waits for a look at what the jobs that it needs left */
     COMMITTING, /* its row is being written */
@@ -48,6 +49,7 @@ typedef struct active {
     deja_digest_item *targets; /* of a hit that is needed: what its outputs that are links lead to */
     unsigned attempt;          /* from 1 */
     int64_t not_before_ns;     /* monotonic: its next attempt */
+    int adopted;               /* its outputs lay there, it does not run */
     int claimed;               /* key and outputs */
     deja_hash *output_claims;  /* of the outputs */
     size_t output_claim_count, output_claim_cap;
@@ -85,6 +87,7 @@ struct flow {
     active *idle;           /* to be used again, linked by `next` */
     size_t preparing;       /* actives whose fate is not known yet: HASHING to REREADING */
     size_t refreshing;      /* actives that are */
+    size_t adopted;         /* actives that wait to be sealed as if they had run */
     size_t weight;          /* paths that the actives read, all together */
     int more;               /* the last step left work that needs no waiting */
     int64_t short_since_ns; /* the runner could not start a job for want of processes or descriptors; 0: it

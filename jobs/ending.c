@@ -198,6 +198,8 @@ static void finished(active *a, int kept, const char *not_kept)
 {
     flow *f = a->flow;
     flow_event event = event_of_run(a, FLOW_FINISHED);
+    event.adopted = a->adopted;
+    f->totals.adopted += a->adopted != 0;
     event.kept = kept;
     event.not_kept = not_kept;
     f->totals.ran_ns += a->outcome.wall_ns;

@@ -11,6 +11,7 @@
  * A job in flight is an `active` in one of a few lists; of all others only the plan knows, by their number.
  */
 #include "active.h"
+#include "adopt.h"
 #include "aside.h"
 #include "ending.h"
 #include "functions.h"
@@ -339,7 +340,7 @@ static void dispatch_one(active *a)
         begin_again(a);
     else if (!a->claimed && !active_claim(a) && !aside_is_over(a))
         aside_add(a);
-    else if (!answered_meanwhile(a))
+    else if (!answered_meanwhile(a) && !adopt_take(a))
         start(a);
 }
 
@@ -550,6 +551,14 @@ static int collect_outcomes(flow *f)
     return any;
 }
 
+static int seal_adopted(flow *f)
+{
+    int any = 0;
+    for (active *a; (a = adopt_next(f)); any = 1)
+        begin_seal(a, 1);
+    return any;
+}
+
 static int verify_waiting(flow *f)
 {
     int any = 0;
@@ -635,6 +644,7 @@ void flow_step(flow *f)
         f->more = take(f) > 0;
         worked |= lookup(f);
         worked |= dispatch(f);
+        worked |= seal_adopted(f);
         worked |= verify_waiting(f);
     } while (worked && !f->more);
     tell_warnings(f);

@@ -60,6 +60,7 @@ typedef struct flow_event {
     int64_t retry_ns;   /* RETRYING: from now to the next attempt */
     int timed_out;      /* ended since its timeout had passed; `reason` says so */
     int allowed;        /* FAILED: it may fail */
+    int adopted;        /* FINISHED: it did not run, its outputs lay there */
     int kept;           /* FINISHED: the cache has the result now */
     const char
         *not_kept; /* FINISHED: why the result was not kept, NULL when it was, or when it was not to be */
@@ -74,6 +75,7 @@ typedef struct flow_totals {
     uint64_t total, done; /* done = hits + ran + failed + skipped */
     uint64_t hits, ran, failed, skipped;
     uint64_t allowed; /* of the failed: they may */
+    uint64_t adopted; /* of the ran: they did not, their outputs lay there */
     uint64_t running;
     uint64_t not_kept; /* ran well, but the cache could not keep the result */
     int64_t saved_ns;  /* recorded wall time of all hits */
@@ -90,6 +92,7 @@ typedef struct flow_options {
     int store;                  /* keep results (0: readonly) */
     int dry_run;
     int keep_edited;
+    int adopt;                      /* take outputs that lie there for what a miss would make, see adopt.h */
     uint64_t failures_most;         /* start nothing after so many failures that are not allowed; 0: go on */
     double failures_percent;        /* or after this part of all jobs; 0: go on */
     int end_at_failure;             /* then end what runs, too */

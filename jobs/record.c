@@ -272,6 +272,8 @@ static void add_job(record *r, const flow_event *e)
         json_bool(b, "timed_out", 1);
     if (e->allowed)
         json_bool(b, "allowed", 1);
+    if (e->adopted)
+        json_bool(b, "adopted", 1);
     if (e->reason)
         json_string(b, "reason", e->reason);
     if (e->not_kept)
@@ -336,7 +338,7 @@ void record_event(record *r, const flow_event *e)
         log_failed(r, e);
         take_output(r, e);
         add_job(r, e);
-        if (r->options.history)
+        if (r->options.history && !e->adopted) /* nothing is known of how long it takes */
             history_note(r->options.history, e, r->folder.id);
         flush_history(r, 0);
         flush(r, &r->jobs, 0);

@@ -147,6 +147,8 @@ static void add_outcome(events *e, const flow_event *event)
     json_int(b, "peak_rss_bytes", (int64_t)event->peak_rss_bytes);
     if (event->kind == FLOW_FINISHED)
         json_bool(b, "kept", event->kept);
+    if (event->adopted)
+        json_bool(b, "adopted", 1);
     if (event->not_kept)
         json_string(b, "not_kept", event->not_kept);
     add_stream(e, "stdout", &event->out);

@@ -219,6 +219,8 @@ void progress_summary(deja_buffer *b, const flow_totals *t, int64_t elapsed_ns, 
     } else {
         add_count(b, t->hits, "hit", "hits");
         deja_buffer_addf(b, ", %" PRIu64 " ran", t->ran);
+        if (t->adopted)
+            deja_buffer_addf(b, " (%" PRIu64 " adopted)", t->adopted);
     }
     if (!dry || t->failed)
         deja_buffer_addf(b, ", %" PRIu64 " failed", t->failed);

@@ -94,6 +94,8 @@ int run_options_take(run_options *o, const args *a, int id, deja_error *err)
         return take_grace(o, a, err);
     case RUN_KEEP_EDITED:
         return o->keep_edited = 1, 0;
+    case RUN_ADOPT:
+        return o->adopt = 1, 0;
     case RUN_QUIET:
         return o->quiet = 1, 0;
     case RUN_VERBOSE:

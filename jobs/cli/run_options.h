@@ -8,7 +8,7 @@
 typedef struct run_options {
     const char *cache; /* NULL: not given */
     int64_t slots;     /* 0: not given */
-    int dry_run, force, keep_edited, quiet, verbose, no_progress, json;
+    int dry_run, force, keep_edited, adopt, quiet, verbose, no_progress, json;
     /* As flow_options has them. */
     uint64_t failures_most;
     double failures_percent;
@@ -29,6 +29,7 @@ enum {
     RUN_TIMEOUT,
     RUN_GRACE,
     RUN_KEEP_EDITED,
+    RUN_ADOPT,
     RUN_QUIET,
     RUN_VERBOSE,
     RUN_NO_PROGRESS,
@@ -57,6 +58,9 @@ enum {
          "End a job that runs longer than TIME (10m, 1h30m, 90), unless the batch says how long it may."},   \
         {RUN_GRACE, 0, "grace", "TIME", "Kill what was told to end after TIME (default: 5s)."},              \
         {RUN_KEEP_EDITED, 0, "keep-edited", NULL, "Leave outputs alone that were changed since."},           \
+        {RUN_ADOPT, 0, "adopt", NULL,                                                                        \
+         "Take outputs that lie there for what a job would make, unless something that it reads is newer; "  \
+         "it does not run."},                                                                                \
         {RUN_QUIET, 'q', "quiet", NULL,                                                                      \
          "No progress and no summary. Results, warnings and failures are still told."},                      \
         {RUN_VERBOSE, 'v', "verbose", NULL, "Say when a job starts, finishes, or is answered."},             \

@@ -97,6 +97,7 @@ static int open_flow(session *s, deja_error *err)
                       .store = s->vault.store,
                       .dry_run = s->run->dry_run,
                       .keep_edited = s->run->keep_edited,
+                      .adopt = s->run->adopt,
                       .failures_most = s->run->failures_most,
                       .failures_percent = s->run->failures_percent,
                       .end_at_failure = s->run->end_at_failure,

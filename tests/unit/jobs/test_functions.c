@@ -197,6 +197,24 @@ static void test_functions__outputs_are_as_those_of_commands(void **state)
     assert_non_null(strstr(r->reasons, "missing"));
 }
 
+/* One that ends at TERM, and one that is deaf to it; after that other calls go on. */
+static void test_functions__a_call_may_time_out_and_be_tried_again(void **state)
+{
+    (void)state;
+    run *r =
+        run_jobs("  a: {call: \"./lib.so:probe_loop\", timeout: 100ms, retries: 1}\n"
+                 "  b: {call: \"./lib.so:probe_add\", with: {a: 1, b: 2}, timeout: 1h, needs: {a: order}}\n"
+                 "  c: {call: \"./lib.so:probe_abort\", retries: 2, allow-failure: true}\n"
+                 "  d: {call: \"./lib.so:probe_add\", with: {a: 1, b: 2}, needs: {c: order}}\n");
+    assert_string_equal(ends_of(r, "a", "b"), "rk");
+    assert_non_null(strstr(r->events, "r:a x:a"));
+    assert_non_null(strstr(r->reasons, "timed out after 100ms"));
+    assert_non_null(strstr(r->events, "x:c"));
+    assert_non_null(strstr(r->events, "f:d"));
+    assert_int_equal(r->totals.failed, 2);
+    assert_int_equal(r->totals.allowed, 1);
+}
+
 /* By content: a file that is another one of the same content answers. */
 static void test_functions__files_count_by_content(void **state)
 {
@@ -366,6 +384,7 @@ static void test_functions__a_second_signal_kills_one_that_is_deaf(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        in_scratch(test_functions__a_call_may_time_out_and_be_tried_again),
         in_scratch(test_functions__values_are_kept_and_answered),
         in_scratch(test_functions__values_of_every_size),
         in_scratch(test_functions__output_is_captured_and_replayed),

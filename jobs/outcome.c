@@ -6,6 +6,7 @@
 #include <deja/cleanup.h>
 #include <deja/image.h>
 #include <deja/quantity.h>
+#include <deja/text.h>
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -26,12 +27,22 @@ static int judge_late(const active *a, deja_error *why)
                      a->outcome.signal == SIGKILL ? ", and TERM did not end it" : "");
 }
 
+static int judge_limit(const active *a, deja_error *why)
+{
+    char limit[32];
+    deja_text_bytes(a->job.def->memory_bytes, limit);
+    return deja_fail(why, DEJA_EKILLED, "out of memory: the kernel's OOM killer ended it at its limit of %s",
+                     limit);
+}
+
 int outcome_judge(active *a, deja_error *why)
 {
     const deja_outcome *o = &a->outcome;
     *why = (deja_error){0};
     if (o->timed_out)
         return judge_late(a, why);
+    if (o->oom == DEJA_OOM_LIMIT)
+        return judge_limit(a, why);
     if (o->oom)
         return deja_fail(
             why, DEJA_EKILLED,

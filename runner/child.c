@@ -115,6 +115,8 @@ static void drain_stream(child *c, child_host *host, child_part part)
 
 void child_finish(child *c, child_host *host)
 {
+    if (c->grouped && cgroup_end(&host->cgroup, c->number))
+        c->outcome.oom = DEJA_OOM_LIMIT;
     drain_stream(c, host, child_out);
     drain_stream(c, host, child_err);
     capture_take(&c->capture[child_out], &c->outcome.out);

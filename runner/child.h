@@ -5,6 +5,7 @@
  * its first process has exited, the rest of its group was killed and is gone, and the pipes were drained.
  */
 #include "capture.h"
+#include "cgroup.h"
 #include "oom.h"
 #include "rest.h"
 #include "spawn.h"
@@ -33,6 +34,7 @@ typedef struct child_host {
     uint32_t slots;
     rest rest;
     oom oom;
+    cgroup cgroup;
     char *scratch; /* child_scratch_bytes */
 } child_host;
 
@@ -57,6 +59,7 @@ typedef struct child {
     pid_t pid;
     uint32_t slot;      /* on the warden's board */
     uint64_t number;    /* in its mark, from 1 */
+    int grouped;        /* 1: it has a control group */
     int killed;         /* 1: by us */
     int exited;         /* 1: the first process was reaped, what it left may be dying */
     int group_gone;     /* 1: nobody of its group is left, the number may be another one's by now */

@@ -141,6 +141,10 @@ static int spawn_program(child *c, child_host *host, const deja_command *command
                          const int write_end[child_parts])
 {
     warden_board *board = host->warden.board;
+    DEJA_AUTO_CLOSE int group = -1;
+    if (command->memory_bytes && cgroup_open(&host->cgroup))
+        group = cgroup_add(&host->cgroup, c->number, command->memory_bytes);
+    c->grouped = group >= 0;
     spawn_request q = {.file = command->file,
                        .argv = (char *const *)command->argv,
                        .env = host->env,
@@ -149,6 +153,7 @@ static int spawn_program(child *c, child_host *host, const deja_command *command
                        .out = write_end[child_out],
                        .err = write_end[child_err],
                        .note = &board->group[c->slot],
+                       .cgroup = group,
                        .data_bytes = data_limit(command->memory_bytes),
                        .failure = &board->failure};
     int rc = spawn(c, host, &q);

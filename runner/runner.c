@@ -135,6 +135,8 @@ static void free_runner(deja_runner *r, int own)
         reaper_close(&r->reaper);
     deja_cleanup_close(&r->timer);
     warden_done(&r->host.warden, own);
+    if (own)
+        cgroup_close(&r->host.cgroup);
     spawner_done(&r->host.spawner);
     rest_done(&r->host.rest);
     deja_free(r->host.env);
@@ -174,6 +176,7 @@ int deja_runner_open(deja_runner **ret, const deja_runner_options *options, deja
     r->reserve_fds = options->reserve_fds;
     r->grace_ns = (options->grace_ms ? options->grace_ms : default_grace_ms) * DEJA_MS_NS;
     oom_open(&r->host.oom);
+    cgroup_init(&r->host.cgroup, options->run_id);
     int rc = set_up(r, options, err);
     if (rc < 0) {
         free_runner(r, 1);

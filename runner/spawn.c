@@ -102,7 +102,8 @@ NO_SANITIZER static int prepare(const spawner *s, const spawn_request *q)
     if (s->sets_descriptors && syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, s->descriptors, NULL) < 0)
         return DEJA_EXEC_PREPARE;
     const uint64_t data[2] = {q->data_bytes, q->data_bytes};
-    if (q->data_bytes && syscall(SYS_prlimit64, 0, RLIMIT_DATA, data, NULL) < 0)
+    int is_grouped = q->cgroup >= 0 && syscall(SYS_write, q->cgroup, "0", 1) == 1;
+    if (q->data_bytes && !is_grouped && syscall(SYS_prlimit64, 0, RLIMIT_DATA, data, NULL) < 0)
         return DEJA_EXEC_PREPARE;
     if (syscall(SYS_rt_sigprocmask, SIG_SETMASK, &s->mask, NULL, sizeof s->mask) < 0)
         return DEJA_EXEC_PREPARE;

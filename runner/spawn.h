@@ -34,7 +34,8 @@ typedef struct spawn_request {
     const char *cwd;        /* NULL: ours */
     int in, out, err;       /* the child's standard streams; in -1: /dev/null; out and err above 2 */
     _Atomic pid_t *note;    /* shared memory: holds the child's pid before it runs its first instruction */
-    uint64_t data_bytes;    /* its RLIMIT_DATA; 0: ours */
+    int cgroup;             /* a descriptor of its group, see cgroup.h; -1: none */
+    uint64_t data_bytes;    /* its RLIMIT_DATA where it is in no such group; 0: ours */
     spawn_failure *failure; /* shared memory: zeroed by the caller, written by the child */
 } spawn_request;
 

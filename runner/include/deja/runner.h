@@ -87,9 +87,10 @@ typedef struct deja_command {
     /* From its start; 0: none. After it the job is ended as by deja_runner_terminate. The time for which the
      * runner is suspended does not count. */
     int64_t timeout_ns;
-    /* Of data that each of its processes may have (RLIMIT_DATA, getrlimit(2)): private memory that can be
-     * written to; not what is reserved only, mapped from files for reading, or shared. 0: no other limit than
-     * ours. */
+    /* Of memory: that of all its processes together, by a control group, where this process may make some
+     * (cgroup.h); then the kernel kills a job that goes beyond. Else of data that each of its processes may
+     * have (RLIMIT_DATA, getrlimit(2)): private memory that can be written to; not what is reserved only,
+     * mapped from files for reading, or shared. 0: no other limit than ours. */
     uint64_t memory_bytes;
     void *user; /* handed back in the outcome */
 } deja_command;
@@ -115,6 +116,7 @@ enum deja_exec_step {
 /* Whether a job that somebody else killed was a victim of the kernel's OOM killer. */
 enum deja_oom {
     DEJA_OOM_NONE = 0,   /* nothing speaks for it */
+    DEJA_OOM_LIMIT = 2,  /* it reached its own limit, memory_bytes */
     DEJA_OOM_LIKELY = 1, /* since the runner was opened that has ended a process of this machine for which no
                             other job accounts */
 };

@@ -22,7 +22,8 @@ enum {
 
 /* Rows of an args_option table. */
 #define ASK_OPTIONS                                                                                          \
-    {ASK_FILE, 'f', "file", "FILE", "Ask about the runs of FILE instead of deja.yaml."},                     \
+    {ASK_FILE, 'f', "file", "FILE",                                                                          \
+     "Ask about the runs of FILE instead of deja.yaml; - are those of 'deja map' and 'deja exec'."},         \
     {                                                                                                        \
         ASK_FOLDER, 'C', "directory", "DIR", "Change to DIR first."                                          \
     }

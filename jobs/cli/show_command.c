@@ -78,6 +78,11 @@ static void show_text(deja_buffer *b, const char *name, const history_record *r)
         deja_hash_hex(&r->key, hex);
         deja_buffer_addf(b, "key      %s\n", hex);
     }
+    deja_buffer_add_string(b, "log      deja log --run ");
+    deja_text_escape(b, r->run, strlen(r->run));
+    deja_buffer_add_string(b, " '");
+    deja_text_escape(b, name, strlen(name));
+    deja_buffer_add_string(b, "'\n");
     if (r->encoding) {
         deja_buffer_add_string(b, "made of\n");
         fields_lines(b, r->encoding, r->encoding_len);

@@ -1,6 +1,7 @@
 /* `deja log`: what jobs wrote when they ran last. */
 #include "ask.h"
 #include "cli.h"
+#include "past_table.h"
 #include "say.h"
 #include "vault.h"
 #include <deja/cleanup.h>
@@ -58,43 +59,37 @@ typedef struct reader {
     ask ask;
     history *history;
     vault vault;
-    past_run run;
+    past_run run;    /* that is looked into ... */
+    past_table jobs; /* ... and what ran in it */
     int status;
 } reader;
 
-/* A job that is looked for in a run. */
-typedef struct wanted {
-    const char *name;
-    const past_run *run;
-    int found, readable;
-    deja_hash key; /* all zeros: none */
+/* Both streams of a job. */
+typedef struct streams {
     span out, err;
-} wanted;
+} streams;
 
-static int open_span(const wanted *w, const past_job *j, int which, span *ret)
+static int open_span(const past_run *run, const past_job *j, int which, span *ret)
 {
-    ret->len = which ? j->err_bytes : j->out_bytes;
-    ret->fd = ret->len ? past_run_output(w->run, j, which, &ret->at) : -1;
+    *ret = (span){.fd = -1, .len = which ? j->err_bytes : j->out_bytes};
+    if (ret->len)
+        ret->fd = past_run_output(run, j, which, &ret->at);
     return !ret->len || ret->fd >= 0;
 }
 
-static void close_spans(wanted *w)
+static void close_streams(const streams *s)
 {
-    deja_cleanup_close(&w->out.fd);
-    deja_cleanup_close(&w->err.fd);
-    w->out = w->err = (span){.fd = -1};
+    deja_cleanup_close(&s->out.fd);
+    deja_cleanup_close(&s->err.fd);
 }
 
-static int match(void *context, const past_job *j)
+/* Makes `id` the run that is looked into: 1, 0 when it cannot be read. Its jobs are read once for all that
+ * ask. */
+static int open_run(reader *r, const char *id)
 {
-    wanted *w = context;
-    if (strcmp(w->name, deja_buffer_string(&j->label)) != 0)
-        return 0;
-    w->found = 1;
-    w->key = j->keyed ? j->key : (deja_hash){{0}};
-    int out = open_span(w, j, 0, &w->out), err = open_span(w, j, 1, &w->err);
-    w->readable = out && err;
-    return 1;
+    if (!strcmp(r->run.id, id))
+        return 1;
+    return past_run_open(&r->run, r->ask.runs_fd, id, NULL) == 0 && past_table_fill(&r->jobs, &r->run) == 0;
 }
 
 static int write_span(const span *s, int to)
@@ -118,13 +113,13 @@ static int write_span(const span *s, int to)
     return status;
 }
 
-static int write_streams(const reader *r, const span *out, const span *err)
+static int write_streams(const reader *r, const streams *s)
 {
     int both = !r->ask.out && !r->ask.err, status = 0;
     if (both || r->ask.out)
-        status = write_span(out, STDOUT_FILENO);
+        status = write_span(&s->out, STDOUT_FILENO);
     if (status == 0 && (both || r->ask.err))
-        status = write_span(err, both ? STDERR_FILENO : STDOUT_FILENO);
+        status = write_span(&s->err, both ? STDERR_FILENO : STDOUT_FILENO);
     return status;
 }
 
@@ -141,30 +136,39 @@ static int print_entry(const reader *r, const deja_hash *key, const char *name)
 {
     char hex[DEJA_HASH_HEX];
     deja_entry *e = NULL;
-    wanted w = {.out = {.fd = -1}, .err = {.fd = -1}};
+    streams s = {.out = {.fd = -1}, .err = {.fd = -1}};
     deja_hash_hex(key, hex);
     if (!r->vault.cache || deja_cache_find(r->vault.cache, hex, &e, NULL) < 0)
         return 0;
     int status = 0;
-    if (!strcmp(e->label, name) && span_of(r, &e->out, &w.out) && span_of(r, &e->err, &w.err))
-        status = write_streams(r, &w.out, &w.err) < 0 ? -1 : 1;
-    close_spans(&w);
+    if (!strcmp(e->label, name) && span_of(r, &e->out, &s.out) && span_of(r, &e->err, &s.err))
+        status = write_streams(r, &s) < 0 ? -1 : 1;
+    close_streams(&s);
     deja_entry_free(e);
     return status;
 }
 
-/* From a run's record, or the result that answered there: as print_entry. */
+/* Of a job that ran in the run: as print_entry. */
+static int print_job(const reader *r, const past_job *j, const char *name)
+{
+    streams s = {.out = {.fd = -1}, .err = {.fd = -1}};
+    int status = 0;
+    if (open_span(&r->run, j, 0, &s.out) && open_span(&r->run, j, 1, &s.err))
+        status = write_streams(r, &s) < 0 ? -1 : 1;
+    else if (j->keyed)
+        status = print_entry(r, &j->key, name);
+    close_streams(&s);
+    return status;
+}
+
+/* From the record of the run, or the result that answered there. */
 static int print_of_run(reader *r, const batch_job *def, uint32_t index, const char *name)
 {
-    wanted w = {.name = name, .run = &r->run, .out = {.fd = -1}, .err = {.fd = -1}};
-    int status = 0;
-    past_run_jobs(&r->run, match, &w);
-    if (w.found && w.readable)
-        status = write_streams(r, &w.out, &w.err) < 0 ? -1 : 1;
-    else if (w.found || past_run_hit(&r->run, def->name, index, &w.key))
-        status = print_entry(r, &w.key, name);
-    close_spans(&w);
-    return status;
+    deja_hash key;
+    const past_job *j = past_table_find(&r->jobs, name, strlen(name));
+    if (j)
+        return print_job(r, j, name);
+    return past_run_hit(&r->run, def->name, index, &key) ? print_entry(r, &key, name) : 0;
 }
 
 /* Of its last run as the history has it; of a job that never ran here the newest hit. */
@@ -176,15 +180,14 @@ static int print_last(reader *r, const batch_job *def, uint32_t index, const cha
     size_t n = history_find(r->history, &id, items), count = 0;
     int status = 0;
     for (size_t i = 0; i < n && status == 0; i++)
-        if (history_load(r->history, &items[i], &record) &&
-            past_run_open(&r->run, r->ask.runs_fd, record.run, NULL) == 0)
+        if (history_load(r->history, &items[i], &record) && open_run(r, record.run))
             status = print_of_run(r, def, index, name);
     history_record_done(&record);
     if (status || n)
         return status;
     DEJA_AUTO_FREE past_id *list = past_runs(r->ask.runs_fd, &count);
     for (size_t i = 0; i < count && i < RUNS_SEARCHED && status == 0; i++)
-        if (past_run_open(&r->run, r->ask.runs_fd, list[i], NULL) == 0)
+        if (open_run(r, list[i]))
             status = print_of_run(r, def, index, name);
     return status;
 }
@@ -209,6 +212,8 @@ static int open_all(reader *r, deja_error *err)
     int code = ask_jobs(&r->ask, err);
     if (!code && r->ask.run)
         code = ask_run(&r->ask, r->ask.run, &r->run, err);
+    if (!code && r->ask.run && past_table_fill(&r->jobs, &r->run) < 0)
+        code = deja_fail(err, DEJA_ENOMEM, "out of memory");
     if (code)
         return code;
     const history_options known = {.folder = r->ask.request.runs.data, .batch = r->ask.request.batch};
@@ -236,6 +241,7 @@ int log_command(char *const *argv)
         }
     }
     past_run_close(&r.run);
+    past_table_done(&r.jobs);
     history_close(r.history);
     vault_close(&r.vault);
     ask_close(&r.ask);

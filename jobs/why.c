@@ -78,6 +78,8 @@ void why_find(why *w, const why_options *options, const flow_event *e)
 {
     w->text = e->reason;
     w->differences.count = 0;
+    deja_buffer_clear(&w->stale);
+    w->stale_count = 0;
     if (e->kind == FLOW_WOULD_HIT)
         w->kind = WHY_ANSWERED;
     else if (e->reason)
@@ -90,6 +92,8 @@ void why_find(why *w, const why_options *options, const flow_event *e)
         w->kind = kind_without_key(w, options, e);
     else if (!find_own(w, options->history, e))
         w->kind = options->nearest && find_nearest(w, options->history, e) ? WHY_NEAREST : WHY_NEVER;
+    if (w->kind == WHY_FORGOTTEN)
+        why_look_into_cache(w, options, e);
     if (w->kind != WHY_CHANGED && w->kind != WHY_NEAREST)
         w->differences.count = 0;
 }
@@ -98,4 +102,5 @@ void why_done(why *w)
 {
     history_record_done(&w->before);
     differences_done(&w->differences);
+    deja_buffer_done(&w->stale);
 }

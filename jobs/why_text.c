@@ -13,10 +13,11 @@ enum { CHANGES_SHOWN = 20 }; /* of the rest only the number is told */
 static const char *kind_word(why_kind kind)
 {
     static const char *const words[] = {
-        [WHY_ANSWERED] = "answered", [WHY_DEPENDS] = "depends",   [WHY_UNCACHED] = "uncached",
-        [WHY_ALWAYS] = "always",     [WHY_NO_KEY] = "no-key",     [WHY_NEVER] = "never-ran",
-        [WHY_NEAREST] = "never-ran", [WHY_CHANGED] = "changed",   [WHY_MANY] = "changed",
-        [WHY_FAILED] = "failed",     [WHY_NOT_KEPT] = "not-kept", [WHY_FORGOTTEN] = "forgotten",
+        [WHY_ANSWERED] = "answered", [WHY_DEPENDS] = "depends",    [WHY_UNCACHED] = "uncached",
+        [WHY_ALWAYS] = "always",     [WHY_NO_KEY] = "no-key",      [WHY_NEVER] = "never-ran",
+        [WHY_NEAREST] = "never-ran", [WHY_CHANGED] = "changed",    [WHY_MANY] = "changed",
+        [WHY_FAILED] = "failed",     [WHY_NOT_KEPT] = "not-kept",  [WHY_FORGOTTEN] = "forgotten",
+        [WHY_UNUSABLE] = "unusable", [WHY_DISCOVERED] = "changed",
     };
     return words[kind];
 }
@@ -65,9 +66,19 @@ static const char *plain_words(const why *w)
         return "what it is made of changed";
     case WHY_FORGOTTEN:
         return "nothing changed, but its result is not in the cache any more";
+    case WHY_UNUSABLE:
+        return "nothing changed, but its result in the cache cannot be used";
     default:
         return NULL;
     }
+}
+
+/* "input 'x.h' changed" */
+static void add_stale(deja_buffer *b, const char *name)
+{
+    deja_buffer_add_string(b, "input '");
+    add_escaped(b, name);
+    deja_buffer_add_string(b, "' changed");
 }
 
 void why_short(deja_buffer *b, const why *w)
@@ -80,6 +91,10 @@ void why_short(deja_buffer *b, const why *w)
         add_end(b, &w->before);
     } else if (w->kind == WHY_NOT_KEPT) {
         deja_buffer_add_string(b, "its last result was not kept");
+    } else if (w->kind == WHY_DISCOVERED) {
+        add_stale(b, deja_buffer_string(&w->stale));
+        if (w->stale_count > 1)
+            deja_buffer_addf(b, ", and %zu more", w->stale_count - 1);
     } else if (w->kind == WHY_CHANGED && w->differences.count) {
         difference_text(b, &w->differences.list[0]);
         if (w->differences.count > 1)
@@ -96,6 +111,17 @@ static void add_changes(deja_buffer *b, const differences *d)
     }
     if (d->count > CHANGES_SHOWN)
         deja_buffer_addf(b, "  and %zu more\n", d->count - CHANGES_SHOWN);
+}
+
+static void add_all_stale(deja_buffer *b, const why *w)
+{
+    for (size_t at = 0; at < w->stale.len; at += strlen(w->stale.data + at) + 1) {
+        deja_buffer_add_string(b, "  ");
+        add_stale(b, w->stale.data + at);
+        deja_buffer_add_char(b, '\n');
+    }
+    if (w->stale_count > WHY_STALE_NAMED)
+        deja_buffer_addf(b, "  and %zu more\n", w->stale_count - WHY_STALE_NAMED);
 }
 
 static void add_instance(deja_buffer *b, const history_record *r)
@@ -152,6 +178,7 @@ static void add_since(deja_buffer *b, const why *w)
     add_moment(b, r);
     deja_buffer_add_string(b, w->kind == WHY_NEAREST ? ", which differs in\n" : "\n");
     add_changes(b, &w->differences);
+    add_all_stale(b, w);
 }
 
 static void add_kept(deja_buffer *b, const why *w)
@@ -159,8 +186,9 @@ static void add_kept(deja_buffer *b, const why *w)
     deja_buffer_add_string(b, "nothing changed since ");
     add_moment(b, &w->before);
     deja_buffer_add_string(
-        b, w->kind == WHY_NOT_KEPT
-               ? ", but that result was not kept\n"
+        b, w->kind == WHY_NOT_KEPT ? ", but that result was not kept\n"
+           : w->kind == WHY_UNUSABLE
+               ? ", but that result cannot be used: part of it is gone or damaged\n"
                : ", but the cache does not have that result any more: it was evicted, cleared or "
                  "damaged, or another cache is used now\n");
     add_reason(b, w);
@@ -180,10 +208,12 @@ void why_paragraph(deja_buffer *b, const why *w, const flow_event *e)
         break;
     case WHY_CHANGED:
     case WHY_NEAREST:
+    case WHY_DISCOVERED:
         add_since(b, w);
         break;
     case WHY_NOT_KEPT:
     case WHY_FORGOTTEN:
+    case WHY_UNUSABLE:
         add_kept(b, w);
         break;
     case WHY_UNCACHED:
@@ -231,6 +261,24 @@ static void add_before(deja_buffer *b, const history_record *r, const char *key)
     json_close(b, '}');
 }
 
+/* As difference_json has files that changed. */
+static void add_stale_json(deja_buffer *b, const why *w)
+{
+    json_open(b, "changes", '[');
+    for (size_t at = 0; at < w->stale.len; at += strlen(w->stale.data + at) + 1) {
+        DEJA_AUTO_BUFFER deja_buffer text = {0};
+        add_stale(&text, w->stale.data + at);
+        json_open(b, NULL, '{');
+        json_word(b, "what", "input");
+        json_string(b, "name", w->stale.data + at);
+        json_word(b, "change", "changed");
+        json_string(b, "text", deja_buffer_string(&text));
+        json_close(b, '}');
+        b->failed |= text.failed;
+    }
+    json_close(b, ']');
+}
+
 void why_json(deja_buffer *b, const why *w, const flow_event *e)
 {
     DEJA_AUTO_BUFFER deja_buffer text = {0};
@@ -252,6 +300,8 @@ void why_json(deja_buffer *b, const why *w, const flow_event *e)
             difference_json(b, &w->differences.list[i]);
         json_close(b, ']');
     }
+    if (w->kind == WHY_DISCOVERED)
+        add_stale_json(b, w);
     json_close(b, '}');
     deja_buffer_add_char(b, '\n');
     b->failed |= text.failed;

@@ -58,6 +58,8 @@ static void begin_forecast(session *s)
     s->forecast = (forecast){.form = s->options.form,
                              .asked = s->options.asked,
                              .why = {.history = s->history,
+                                     .cache = s->vault.cache,
+                                     .root_fd = s->options.batch->folder_fd,
                                      .always = never_looks(s),
                                      .absent = s->vault.cache ? NULL : "the cache is not there any more",
                                      .nearest = s->options.form != FORECAST_LINE}};

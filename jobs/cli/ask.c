@@ -14,6 +14,8 @@ static int take_option(ask *k, const args *a, int id, deja_error *err)
     case ASK_FOLDER:
         k->request.folder = a->value;
         return cli_enter(a->value, err);
+    case ASK_SET:
+        return words_add(&k->request.sets, a->value, err);
     case ASK_CACHE:
         k->cache = a->value;
         return 0;

@@ -13,6 +13,7 @@ enum {
     ASK_FILE = ARGS_FIRST,
     ASK_FOLDER,
     ASK_CACHE,
+    ASK_SET,
     ASK_JSON,
     ASK_RUN,
     ASK_MOST,
@@ -26,6 +27,14 @@ enum {
      "Ask about the runs of FILE instead of deja.yaml; - are those of 'deja map' and 'deja exec'."},         \
     {                                                                                                        \
         ASK_FOLDER, 'C', "directory", "DIR", "Change to DIR first."                                          \
+    }
+
+/* The same where instances of jobs are asked about. */
+#define ASK_JOB_OPTIONS                                                                                      \
+    ASK_OPTIONS,                                                                                             \
+    {                                                                                                        \
+        ASK_SET, 0, "set", "NAME=VALUE",                                                                     \
+            "Give a variable of the batch another value; again for another one."                             \
     }
 
 typedef struct ask {

@@ -14,7 +14,7 @@ enum {
 };
 
 static const args_option options[] = {
-    ASK_OPTIONS,
+    ASK_JOB_OPTIONS,
     {ASK_CACHE, 0, "cache", "DIR",
      "The results are in DIR (default: DEJA_CACHE, else .deja beside the batch)."},
     {ASK_RUN, 0, "run", "RUN", "Of this run: an id of 'deja runs', its beginning, or 'last'."},

@@ -11,7 +11,7 @@
 #include <string.h>
 
 static const args_option options[] = {
-    ASK_OPTIONS,
+    ASK_JOB_OPTIONS,
     {ASK_JSON, 0, "json", NULL, "Write one JSON object a line."},
     {0},
 };

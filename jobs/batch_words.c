@@ -4,6 +4,7 @@
  */
 #include "batch_read.h"
 #include "replacement.h"
+#include "shell_reserved.h"
 #include <deja/cleanup.h>
 #include <string.h>
 
@@ -142,8 +143,18 @@ static int check_comment(batch_reader *r, const shell_text *text)
                            "the arguments stand in a comment: say with {} where they belong");
 }
 
+/* By the program that it begins with, a builtin of the shell too. */
 static int name_text(batch_reader *r, const char *text, batch_job *job)
 {
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+-";
+    const char *word = text + strspn(text, " \t\r\n");
+    size_t len = strspn(word, plain);
+    char *copy = deja_arena_dup(&r->b->arena, word, len);
+    if (!copy)
+        return read_no_memory(r);
+    if (len > 0 && (!word[len] || strchr(" \t\r\n;", word[len])) &&
+        shell_reserved_word(word, len) == SHELL_NOT_RESERVED)
+        return set_name(r, copy, job);
     const char *program = shell_first_word(text, &r->b->arena);
     return set_name(r, program && !strchr(program, '{') ? program : "map", job);
 }

@@ -46,7 +46,7 @@ static const args_option options[] = {
     {OPTION_REMEMBER, 0, "remember", NULL,
      "Answer from the cache what ran before with these arguments; where they name files or folders, with "
      "their "
-     "content."},
+     "content. What else commands read is named by --input."},
     {OPTION_INPUT, 'i', "input", "FILE",
      "Each command reads FILE; with a trailing slash: all files below it. Asks for the cache, as --output "
      "does. "

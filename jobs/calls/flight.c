@@ -43,6 +43,7 @@ struct flight {
     uint64_t serial;    /* STORING: the how manieth */
     flight_state state;
     uint8_t keyed, forced, claimed;
+    uint8_t inside;   /* a function of the pool waits for it */
     uint8_t dying;    /* canceled: whoever wants the same later starts anew */
     uint8_t here;     /* RUNNING: a thread that waited runs it, */
     pthread_t runner; /* this one */
@@ -378,10 +379,12 @@ static void join(flight *f, deja_future *future)
         future_answer(future, answer_of_error(&err));
         return;
     }
+    int inside = deja_pool_is_inside(f->d->pool);
     future->flight = f;
     future->sibling = f->wanted;
     f->wanted = future;
-    if (f->state == RUNNING && deja_pool_is_inside(f->d->pool))
+    f->inside |= inside;
+    if (f->state == RUNNING && inside)
         deja_pool_hurry(f->d->pool, f->task);
 }
 
@@ -406,7 +409,7 @@ static void fail_of_memory(flight *f)
 /* By whoever waits: all threads that could run it may be waiting for it. */
 static int is_wanted_inside(const flight *f)
 {
-    return f->function->options.backend != DEJA_PROCESS && deja_pool_is_inside(f->d->pool);
+    return f->function->options.backend != DEJA_PROCESS && f->inside;
 }
 
 static void dispatch(flight *f, const deja_value *args, size_t n)

@@ -154,6 +154,8 @@ static int read_parts(batch_reader *r, const batch_parts *p)
         code = read_part(r, p->list[i]);
     for (size_t i = 0; i < p->count && !code; i++)
         code = read_needs(r, yaml_get(p->list[i]->root, "jobs"));
+    for (uint32_t i = 0; i < r->b->job_count && !code; i++)
+        code = batch_resolve_origins(r, &r->b->jobs[i]);
     if (!code && r->b->job_count == 0)
         code = source_fail(&r->b->source, p->list[p->count - 1]->root->mark, r->err,
                            "there are no jobs, neither here nor in what it includes");

@@ -102,7 +102,7 @@ static int read_files(batch_reader *r, const yaml_node *n, batch_axis *from)
     for (size_t i = 0; i < from->count; i++) {
         const yaml_node *item = many ? n->pairs[i].value : n;
         int code = from->from == AXIS_GLOB ? read_pattern(r, item, what, &from->texts[i])
-                                           : read_literal(r, item, what, &from->texts[i]);
+                                           : batch_read_origin(r, item, what, &from->texts[i], &from->origin);
         if (!code && !*from->texts[i])
             code = source_fail(&r->b->source, item->mark, r->err, "%s is empty", what);
         if (code)

@@ -46,6 +46,7 @@ typedef struct batch_table {
     int is_json, allow_empty;
     int strict; /* all columns were taken */
     char separator;
+    const batch_text *origin; /* the output of a job that is read; NULL: `path` is what stands there */
 } batch_table;
 
 typedef struct batch_rules {
@@ -64,6 +65,10 @@ int batch_read_value(batch_reader *r, const yaml_node *n, const char **ret);
 
 /* 1 when that value has the type that it would have without quotes. */
 int batch_is_plain(batch_reader *r, const yaml_node *n);
+
+/* The path of a file; of the output of a job the expression, until batch_resolve_origins. */
+int batch_read_origin(batch_reader *r, const yaml_node *n, const char *what, const char **ret,
+                      const batch_text **ret_origin);
 
 /* A name with where its values come from. */
 int batch_read_axis(batch_reader *r, const yaml_pair *pair, matrix_axis *axis, batch_axis *from);

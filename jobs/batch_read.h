@@ -28,7 +28,8 @@ typedef struct batch_reader {
 typedef struct batch_axis {
     mark at; /* of its name */
     enum { AXIS_FIXED, AXIS_GLOB, AXIS_LINES, AXIS_TABLE } from;
-    const struct batch_table *table; /* AXIS_TABLE: that it is a column of */
+    struct batch_table *table; /* AXIS_TABLE: that it is a column of */
+    const batch_text *origin;  /* AXIS_LINES: the output of a job that is read; NULL: a path */
     uint32_t group;     /* names of the same group advance together; MATRIX_ADDED: rows of `include` say it */
     const char **texts; /* patterns, or one path */
     const mark *marks;  /* of each */
@@ -104,7 +105,8 @@ int batch_read_shell(batch_reader *r, const yaml_node *n, batch_job *job);
 int batch_read_run(batch_reader *r, const yaml_node *n, batch_job *job);
 int batch_read_call(batch_reader *r, const yaml_node *n, batch_job *job); /* of a job: call and with */
 int batch_read_env(batch_reader *r, const yaml_node *env, const yaml_node *secret,
-                   batch_job *job); /* both may be NULL */
+                   batch_job *job);                         /* both may be NULL */
+int batch_resolve_origins(batch_reader *r, batch_job *job); /* when all needs are known */
 int batch_read_matrix(batch_reader *r, const yaml_node *matrix, const yaml_node *when,
                       batch_job *job); /* both may be NULL */
 int batch_read_inputs(batch_reader *r, const yaml_node *n, batch_job *job);

@@ -11,7 +11,7 @@ static const char *const json_words[] = {"file", "columns", "allow-empty", NULL}
 
 static int read_path(batch_reader *r, const yaml_node *n, batch_table *t)
 {
-    int code = read_literal(r, n, "the path of a file", &t->path);
+    int code = batch_read_origin(r, n, "the path of a file", &t->path, &t->origin);
     t->at = n->mark;
     return !code && !*t->path ? source_fail(&r->b->source, n->mark, r->err, "the path of a file is empty")
                               : code;
@@ -75,6 +75,10 @@ static int read_map(batch_reader *r, const yaml_node *n, batch_table *t)
 /* The names are those of the file, which has to be there. */
 static int ask_file(batch_reader *r, batch_table *t)
 {
+    if (t->origin)
+        return source_fail(
+            &r->b->source, t->at, r->err,
+            "what a job makes has columns that are not known yet: name them, {file: ..., columns: [...]}");
     sheet_file f = {
         .dirfd = r->b->folder_fd, .path = t->path, .is_json = t->is_json, .separator = t->separator};
     deja_error problem;

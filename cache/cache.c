@@ -330,5 +330,9 @@ int deja_cache_open_stored(deja_cache *c, const deja_stored *s, deja_error *err)
 
 void deja_entry_free(deja_entry *e)
 {
-    deja_free(e);
+    while (e) {
+        deja_entry *next = e->next;
+        deja_free(e);
+        e = next;
+    }
 }

@@ -71,6 +71,12 @@ static int encode(deja_cache *c, struct deja_pending *p, deja_error *err)
                     .value = p->value,
                     .outputs = r->outputs,
                     .output_count = r->output_count};
+    if (r->flags & DEJA_RESULT_DISCOVERED) {
+        e.discovered = r->discovered;
+        e.discovered_count = r->discovered_count;
+        p->variant = entry_variant(&e);
+        p->item.put.variant = &p->variant;
+    }
     deja_buffer_clear(&p->record);
     entry_encode(&p->record, &e);
     if (p->record.failed)

@@ -63,6 +63,11 @@ typedef struct db_row {
 
 /* The row of this key without discovered inputs. 1 found, 0 none, negative. db_find_done ends the read. */
 int db_find(db *d, const deja_hash *key, db_row *ret, deja_error *err);
+
+/* The rows of this key with discovered inputs, newest first: the first one and, with NULL, the next. As
+ * db_find.
+ */
+int db_find_variant(db *d, const deja_hash *key, db_row *ret, deja_error *err);
 void db_find_done(db *d);
 
 /* How many rows (counted up to two) have keys from `low` to `high`, and a copy of the first one's key. */
@@ -89,8 +94,11 @@ typedef struct db_blob {
     uint64_t size;
 } db_blob;
 
+#define DB_VARIANTS 8 /* rows of one key with discovered inputs; a newer one drives out the oldest */
+
 typedef struct db_put_args {
     deja_hash key;
+    const deja_hash *variant; /* of the set of discovered inputs; NULL without */
     const void *record;
     size_t len;
     int64_t cost_ns, created_ns;
@@ -102,7 +110,7 @@ typedef struct db_put_args {
 int db_write_begin(db *d, deja_error *err);
 int db_put(db *d, const db_put_args *put, deja_error *err);
 
-/* Removes the row of this key; with `id` not 0 only while it is that one. 1 removed, 0 none, negative. */
+/* Removes the rows of this key; with `id` not 0 only that one. 1 removed, 0 none, negative. */
 int db_forget(db *d, const deja_hash *key, int64_t id, deja_error *err);
 int db_delete_all(db *d, uint64_t *ret_entries, deja_error *err);
 

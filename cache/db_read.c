@@ -16,13 +16,9 @@ void db_read_end(db *d)
         db_rollback(d);
 }
 
-int db_find(db *d, const deja_hash *key, db_row *ret, deja_error *err)
+/* The next record of a statement that is under way. */
+static int find_next(db *d, sqlite3_stmt *s, db_row *ret, deja_error *err)
 {
-    sqlite3_stmt *s = NULL;
-    int r = db_prepare(d, SQL_FIND, &s, err);
-    if (r)
-        return r;
-    db_bind_hash(s, 1, key);
     int rc = sqlite3_step(s);
     if (rc == SQLITE_ROW) {
         *ret = (db_row){sqlite3_column_blob(s, 0), (size_t)sqlite3_column_bytes(s, 0)};
@@ -30,14 +26,36 @@ int db_find(db *d, const deja_hash *key, db_row *ret, deja_error *err)
             return 1;
         rc = SQLITE_NOMEM;
     }
-    r = rc == SQLITE_DONE ? 0 : db_fail(d->handle, rc, err, "look up a key");
+    int r = rc == SQLITE_DONE ? 0 : db_fail(d->handle, rc, err, "look up a key");
     sqlite3_reset(s);
     return r;
+}
+
+static int find(db *d, enum db_sql which, const deja_hash *key, db_row *ret, deja_error *err)
+{
+    sqlite3_stmt *s = NULL;
+    int r = db_prepare(d, which, &s, err);
+    if (r)
+        return r;
+    if (key)
+        db_bind_hash(s, 1, key);
+    return find_next(d, s, ret, err);
+}
+
+int db_find(db *d, const deja_hash *key, db_row *ret, deja_error *err)
+{
+    return find(d, SQL_FIND, key, ret, err);
+}
+
+int db_find_variant(db *d, const deja_hash *key, db_row *ret, deja_error *err)
+{
+    return find(d, SQL_FIND_VARIANT, key, ret, err);
 }
 
 void db_find_done(db *d)
 {
     sqlite3_reset(d->statements[SQL_FIND]);
+    sqlite3_reset(d->statements[SQL_FIND_VARIANT]);
 }
 
 int db_find_range(db *d, const deja_hash *low, const deja_hash *high, deja_hash *ret_key, deja_error *err)

@@ -14,13 +14,18 @@ static const char *const sql[SQL_COUNT] = {
     [SQL_BEGIN_WRITE] = "BEGIN IMMEDIATE",
     [SQL_COMMIT] = "COMMIT",
     [SQL_FIND] = "SELECT record FROM entry WHERE key=?1 AND variant=x''",
+    [SQL_FIND_VARIANT] = "SELECT record FROM entry WHERE key=?1 AND variant<>x'' ORDER BY id DESC",
     [SQL_FIND_RANGE] = "SELECT DISTINCT key FROM entry WHERE key BETWEEN ?1 AND ?2 ORDER BY key LIMIT 2",
     [SQL_LIST] = "SELECT id, bytes, record, key FROM entry WHERE id<?1 ORDER BY id DESC LIMIT ?2",
     [SQL_TOTALS] = "SELECT entries, row_bytes, blobs, blob_bytes, cost_ns FROM totals WHERE id=1",
-    [SQL_OLD] = "SELECT id, cost_ns, blobs, length(record) FROM entry WHERE key=?1 AND variant=x''",
+    [SQL_OLD] = "SELECT id, cost_ns, blobs, length(record) FROM entry WHERE key=?1 AND variant=?2",
+    [SQL_ANY] =
+        "SELECT id, cost_ns, blobs, length(record) FROM entry WHERE key=?1 AND (?2=0 OR id=?2) LIMIT 1",
+    [SQL_SURPLUS] = "SELECT id, cost_ns, blobs, length(record) FROM entry WHERE key=?1 AND variant<>x''"
+                    " ORDER BY id DESC LIMIT 1 OFFSET ?2",
     [SQL_DELETE] = "DELETE FROM entry WHERE id=?1",
     [SQL_INSERT] = "INSERT INTO entry(key, variant, bytes, cost_ns, created_ns, blobs, record)"
-                   " VALUES(?1, x'', ?2, ?3, ?4, ?5, ?6)",
+                   " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     [SQL_BLOB_REFER] =
         "INSERT INTO blob VALUES(?1, ?2, 1) ON CONFLICT(hash) DO UPDATE SET refs=refs+1 RETURNING refs",
     [SQL_BLOB_UNREFER] = "UPDATE blob SET refs=refs-1 WHERE hash=?1 AND refs>0 RETURNING refs, size",

@@ -83,29 +83,63 @@ static int unrefer_all(db *d, const char *hashes, size_t len, deja_error *err)
     return 0;
 }
 
-int db_forget(db *d, const deja_hash *key, int64_t id, deja_error *err)
+/* Removes the row that a look for an older result finds: 1, 0 there is none, negative. */
+static int remove_found(db *d, sqlite3_stmt *s, deja_error *err)
 {
-    sqlite3_stmt *s = NULL, *deletion = NULL;
-    int r = db_prepare(d, SQL_OLD, &s, err);
-    if (r)
-        return r;
-    db_bind_hash(s, 1, key);
-    int64_t found = sqlite3_step(s) == SQLITE_ROW ? sqlite3_column_int64(s, 0) : 0;
-    if (!found || (id && id != found))
+    sqlite3_stmt *deletion = NULL;
+    if (sqlite3_step(s) != SQLITE_ROW)
         return db_finish(d, s, err, "look for an older result");
+    int64_t id = sqlite3_column_int64(s, 0);
     d->change.entries--;
     d->change.cost_ns -= sqlite3_column_int64(s, 1);
     d->change.row_bytes -= sqlite3_column_int64(s, 3);
     const char *hashes = sqlite3_column_blob(s, 2);
-    r = unrefer_all(d, hashes, hashes ? (size_t)sqlite3_column_bytes(s, 2) : 0, err);
+    int r = unrefer_all(d, hashes, hashes ? (size_t)sqlite3_column_bytes(s, 2) : 0, err);
     sqlite3_reset(s);
     if (!r)
         r = db_prepare(d, SQL_DELETE, &deletion, err);
     if (r)
         return r;
-    sqlite3_bind_int64(deletion, 1, found);
+    sqlite3_bind_int64(deletion, 1, id);
     r = db_finish(d, deletion, err, "remove a result");
     return r ? r : 1;
+}
+
+/* Removes what `which` finds until it finds no more. How many, or negative. */
+static int remove_all(db *d, enum db_sql which, const deja_hash *key, int64_t second, deja_error *err)
+{
+    sqlite3_stmt *s = NULL;
+    int count = 0, r = db_prepare(d, which, &s, err);
+    if (r)
+        return r;
+    db_bind_hash(s, 1, key);
+    sqlite3_bind_int64(s, 2, second);
+    while ((r = remove_found(d, s, err)) > 0)
+        count++;
+    return r < 0 ? r : count;
+}
+
+int db_forget(db *d, const deja_hash *key, int64_t id, deja_error *err)
+{
+    int count = remove_all(d, SQL_ANY, key, id, err);
+    return count > 0 ? 1 : count;
+}
+
+static void bind_variant(sqlite3_stmt *s, int at, const deja_hash *variant)
+{
+    sqlite3_bind_blob(s, at, variant ? (const void *)variant->byte : "",
+                      variant ? (int)sizeof variant->byte : 0, SQLITE_STATIC);
+}
+
+static int remove_old(db *d, const db_put_args *put, deja_error *err)
+{
+    sqlite3_stmt *s = NULL;
+    int r = db_prepare(d, SQL_OLD, &s, err);
+    if (r)
+        return r;
+    db_bind_hash(s, 1, &put->key);
+    bind_variant(s, 2, put->variant);
+    return remove_found(d, s, err);
 }
 
 static int insert(db *d, const db_put_args *put, deja_error *err)
@@ -123,11 +157,12 @@ static int insert(db *d, const db_put_args *put, deja_error *err)
     if (r)
         return r;
     db_bind_hash(s, 1, &put->key);
-    sqlite3_bind_int64(s, 2, (int64_t)bytes);
-    sqlite3_bind_int64(s, 3, put->cost_ns);
-    sqlite3_bind_int64(s, 4, put->created_ns);
-    sqlite3_bind_blob64(s, 5, hashes.data, hashes.len, SQLITE_STATIC); /* NULL without blobs */
-    sqlite3_bind_blob64(s, 6, put->record, put->len, SQLITE_STATIC);
+    bind_variant(s, 2, put->variant);
+    sqlite3_bind_int64(s, 3, (int64_t)bytes);
+    sqlite3_bind_int64(s, 4, put->cost_ns);
+    sqlite3_bind_int64(s, 5, put->created_ns);
+    sqlite3_bind_blob64(s, 6, hashes.data, hashes.len, SQLITE_STATIC); /* NULL without blobs */
+    sqlite3_bind_blob64(s, 7, put->record, put->len, SQLITE_STATIC);
     r = db_finish(d, s, err, "store a result");
     sqlite3_clear_bindings(s);
     return r;
@@ -137,14 +172,15 @@ static int insert(db *d, const db_put_args *put, deja_error *err)
  * SQLite does not notice keys out of order in the pages of an index: a row would be stored and never found,
  * and its job run for ever. Costs a tenth of storing a row (tests/bench/store.c).
  */
-static int find_again(db *d, const deja_hash *key, deja_error *err)
+static int find_again(db *d, const db_put_args *put, deja_error *err)
 {
     sqlite3_stmt *s = NULL;
     sqlite3_int64 id = sqlite3_last_insert_rowid(d->handle);
     int r = db_prepare(d, SQL_OLD, &s, err);
     if (r)
         return r;
-    db_bind_hash(s, 1, key);
+    db_bind_hash(s, 1, &put->key);
+    bind_variant(s, 2, put->variant);
     int found = sqlite3_step(s) == SQLITE_ROW && sqlite3_column_int64(s, 0) == id;
     r = db_finish(d, s, err, "look for a new result");
     return r || found ? r : deja_fail(err, DEJA_ECORRUPT, "the index of the cache is damaged");
@@ -152,14 +188,17 @@ static int find_again(db *d, const deja_hash *key, deja_error *err)
 
 int db_put(db *d, const db_put_args *put, deja_error *err)
 {
-    int r = db_forget(d, &put->key, 0, err);
+    int r = remove_old(d, put, err);
     r = r < 0 ? r : 0;
     for (size_t i = 0; !r && i < put->blob_count; i++)
         r = refer(d, &put->blobs[i], err);
     if (!r)
         r = insert(d, put, err);
     if (!r)
-        r = find_again(d, &put->key, err);
+        r = find_again(d, put, err);
+    if (!r && put->variant)
+        r = remove_all(d, SQL_SURPLUS, &put->key, DB_VARIANTS, err);
+    r = r < 0 ? r : 0;
     d->change.entries++;
     d->change.row_bytes += (int64_t)put->len;
     d->change.cost_ns += put->cost_ns;

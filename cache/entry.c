@@ -177,6 +177,24 @@ static void add_value(deja_buffer *b, const deja_stored *value)
     add_u8(b, value->where);
 }
 
+static void add_discovered(deja_buffer *b, const deja_entry *e)
+{
+    for (size_t i = 0; i < e->discovered_count; i++) {
+        add_text(b, e->discovered[i].path);
+        deja_buffer_add_u32(b, e->discovered[i].flags);
+        add_content(b, &e->discovered[i].content);
+    }
+}
+
+deja_hash entry_variant(const deja_entry *e)
+{
+    deja_buffer b = {0};
+    add_discovered(&b, e);
+    deja_hash hash = deja_hash_bytes(b.data, b.len);
+    deja_buffer_done(&b);
+    return hash;
+}
+
 void entry_encode(deja_buffer *b, const deja_entry *e)
 {
     size_t start = b->len;
@@ -203,11 +221,7 @@ void entry_encode(deja_buffer *b, const deja_entry *e)
         deja_buffer_add_u32(b, e->outputs[i].mode);
         add_stored(b, &e->outputs[i].stored);
     }
-    for (size_t i = 0; i < e->discovered_count; i++) {
-        add_text(b, e->discovered[i].path);
-        deja_buffer_add_u32(b, e->discovered[i].flags);
-        add_content(b, &e->discovered[i].content);
-    }
+    add_discovered(b, e);
     if (e->has_value && e->value.where == DEJA_STORED_INLINE)
         deja_buffer_add(b, e->value.data, e->value.content.size);
     if (b->failed)

@@ -25,6 +25,9 @@ typedef struct entry_head {
  */
 void entry_encode(deja_buffer *b, const deja_entry *e);
 
+/* A hash of its discovered inputs, their contents included. */
+deja_hash entry_variant(const deja_entry *e);
+
 /* Checks the checksum and reads the head. `key` (may be NULL): the one it must have. 0, DEJA_ECORRUPT, or
  * DEJA_EVERSION: sound, of this key, and of a format of later times. */
 int entry_look(const void *record, size_t len, const deja_hash *key, entry_head *ret);

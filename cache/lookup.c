@@ -15,7 +15,7 @@
 
 /* A row that says something else than it was asked for is a miss, and so is one that only a newer deja can
  * read; one that is damaged also earns a warning. */
-static int read_row(deja_cache *c, deja_lookup *item, const db_row *row, deja_error *err)
+static int read_row(deja_cache *c, deja_lookup *item, const db_row *row, deja_entry **ret, deja_error *err)
 {
     entry_head head;
     int r = entry_look(row->record, row->len, &item->key, &head);
@@ -23,7 +23,7 @@ static int read_row(deja_cache *c, deja_lookup *item, const db_row *row, deja_er
                memcmp(head.encoding, item->encoding, item->encoding_len) != 0))
         return 0;
     if (!r)
-        r = entry_decode(row->record, row->len, &head, &item->entry);
+        r = entry_decode(row->record, row->len, &head, ret);
     if (r == DEJA_EVERSION)
         return 0;
     if (r == DEJA_ENOMEM)
@@ -36,10 +36,16 @@ static int read_row(deja_cache *c, deja_lookup *item, const db_row *row, deja_er
 static int look_up(deja_cache *c, deja_lookup *item, deja_error *err)
 {
     db_row row;
-    int r = db_find(c->db, &item->key, &row, err);
-    if (r <= 0)
-        return r;
-    r = read_row(c, item, &row, err);
+    deja_entry **end = &item->entry;
+    int found = item->discovered ? db_find_variant(c->db, &item->key, &row, err)
+                                 : db_find(c->db, &item->key, &row, err);
+    int r = found < 0 ? found : 0;
+    while (found > 0 && !r) {
+        r = read_row(c, item, &row, end, err);
+        end = *end ? &(*end)->next : end;
+        found = item->discovered && !r ? db_find_variant(c->db, NULL, &row, err) : 0;
+        r = found < 0 ? found : r;
+    }
     db_find_done(c->db);
     return r;
 }
@@ -140,6 +146,8 @@ static int read_found(deja_cache *c, const deja_hash *key, deja_entry **ret, dej
     db_row row;
     entry_head head;
     int r = db_find(c->db, key, &row, err);
+    if (r == 0)
+        r = db_find_variant(c->db, key, &row, err); /* the newest */
     if (r < 0)
         return r;
     if (!r)

@@ -14,6 +14,7 @@ struct deja_pending {
     deja_result *result;
     deja_stored out, err, value;
     deja_buffer record;
+    deja_hash variant; /* of the discovered inputs, where there may be some */
     db_blob *blobs;
     int *blob_fds;
     size_t count; /* pieces; that of the value is empty where there is none */

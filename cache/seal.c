@@ -15,6 +15,7 @@
 #define TINY_INPUTS  64
 #define COPY_TRIES   3
 #define MODE_BITS    0777u
+#define TICK_NS      (10 * DEJA_MS_NS) /* at CONFIG_HZ=100, the coarsest there is */
 
 static int only_looks(const deja_result *r)
 {
@@ -170,6 +171,35 @@ static int check_inputs(deja_cache *c, deja_result *r, int tiny, deja_error *err
     return 1;
 }
 
+/*
+ * What was discovered is first looked at now. Its times tell whether it is what the job read: the kernel
+ * stamps files by a clock that stands still for one tick, 10 ms at most (time(7)).
+ */
+static int look_at_discovered(deja_cache *c, deja_result *r, deja_digest_item *item, deja_error *err)
+{
+    struct stat st;
+    int64_t since_ns = r->since_ns + (item->flags & DEJA_DIGEST_MADE ? TICK_NS : 0);
+    item->flags &= ~DEJA_DIGEST_MADE;
+    digest_item(c->statmem, r->root_fd, item, &c->stop_all);
+    if (item->sys_errno && item->sys_errno != ENOENT) {
+        errno = item->sys_errno;
+        return deja_fail_errno(err, "look at '%s', which it read", item->path);
+    }
+    int changed = item->sys_errno || fstatat(r->root_fd, item->path, &st, 0) ||
+                  st.st_ctim.tv_sec * DEJA_S_NS + st.st_ctim.tv_nsec >= since_ns;
+    if (changed && !r->changed_input)
+        r->changed_input = item->path;
+    return 0;
+}
+
+static int look_at_all_discovered(deja_cache *c, deja_result *r, deja_error *err)
+{
+    int code = 0;
+    for (size_t i = 0; !code && r->flags & DEJA_RESULT_DISCOVERED && i < r->discovered_count; i++)
+        code = look_at_discovered(c, r, &r->discovered[i], err);
+    return code;
+}
+
 /* ---- seal ---- */
 
 static int seal(deja_cache *c, deja_result *r, deja_error *err)
@@ -231,6 +261,8 @@ static void seal_step(deja_cache *c, deja_step *step)
     step->status = seal(c, r, &step->error);
     if (!step->status && check_inputs(c, r, 0, &step->error) < 0)
         step->status = step->error.code;
+    if (!step->status)
+        step->status = look_at_all_discovered(c, r, &step->error);
     if (c->trace)
         deja_trace_region(c->trace, "seal", r->label, began);
     steps_finish(c->steps, step);
@@ -267,7 +299,7 @@ int deja_result_seal_begin(deja_cache *c, deja_result *r)
         r->step.status = deja_fail(&r->step.error, DEJA_ENOMEM, "keep a result: out of memory");
         return 1;
     }
-    if (is_tiny_bytes(c, &r->out) && is_tiny_bytes(c, &r->err) &&
+    if (!(r->flags & DEJA_RESULT_DISCOVERED) && is_tiny_bytes(c, &r->out) && is_tiny_bytes(c, &r->err) &&
         (!has_value(r) || is_tiny_bytes(c, &r->value)) && is_tiny_output(c, r) &&
         r->input_count <= TINY_INPUTS && check_inputs(c, r, 1, NULL)) {
         r->step.status = seal(c, r, &r->step.error);

@@ -13,6 +13,7 @@
 typedef enum stage {
     HASHING,   /* what it reads */
     LOOKING,   /* waits for the next lookup */
+    EXAMINING, /* a hit, if what it read beyond its inputs is as it was */
     CHECKING,  /* a hit: are its outputs right already? */
     RESTORING, /* a hit: outputs are put in place */
     REREADING, /* a hit: what its entry does not tell of its outputs is read for the jobs that need it */
@@ -60,6 +61,7 @@ typedef struct active {
     int looks_now;      /* its result does not wait to be verified */
     uint64_t way;       /* reads_way() when it started */
     int64_t started_ns; /* wall clock */
+    int64_t since_ns;   /* the same by the coarse clock that stamps files */
     int64_t ended_ns;   /* monotonic: its process has */
     deja_outcome outcome;
     deja_product product; /* of a call: what the function returned ... */
@@ -67,6 +69,7 @@ typedef struct active {
     char *why;            /* of a call that failed; NULL: it did not */
     uint64_t task;        /* of a call that runs */
     deja_result result;
+    const char *unfit; /* why its result is not to be kept although it ran well; NULL: it is */
 } active;
 
 /* Actives in batch order. */
@@ -100,6 +103,7 @@ struct flow {
     programs programs;
     deja_buffer environment;         /* the environment's fields of keys of the job below */
     const batch_job *environment_of; /* NULL: none yet */
+    int64_t opened_ns;               /* discovered_now_ns() when the run began */
     deja_buffer trouble;             /* first reason why a result was not kept */
 };
 

@@ -99,6 +99,7 @@ typedef struct batch_job {
     size_t input_count;
     batch_output *outputs; /* literal paths, never patterns */
     size_t output_count;
+    int depfile; /* the last output is one: it lists what else the job read, and is in no list of outputs */
     batch_env *env; /* one of each name, secret names included */
     size_t env_count;
     int clean_env;
@@ -196,6 +197,12 @@ void batch_free(batch *b);
 
 /* The variable of this name, or NULL. */
 const batch_var *batch_find_var(const batch *b, const char *name);
+
+/* How many of its outputs are for others: all but the depfile. */
+static inline size_t batch_listed_outputs(const batch_job *job)
+{
+    return job->output_count - (size_t)job->depfile;
+}
 
 /* The job of this name, or NULL. */
 const batch_job *batch_find(const batch *b, const char *name, size_t len);

@@ -6,11 +6,11 @@
 #include <deja/text.h>
 #include <string.h>
 
-static const char *const job_words[] = {"run",     "call",      "with",          "shell",  "matrix",
-                                        "when",    "inputs",    "outputs",       "env",    "clean-env",
-                                        "secret",  "cwd",       "stdin",         "needs",  "version",
-                                        "scope",   "ok-status", "cache",         "keep",   "keep-failed",
-                                        "retries", "timeout",   "allow-failure", "memory", NULL};
+static const char *const job_words[] = {
+    "run",     "call",    "with",          "shell",     "matrix", "when", "inputs",
+    "outputs", "depfile", "env",           "clean-env", "secret", "cwd",  "stdin",
+    "needs",   "version", "scope",         "ok-status", "cache",  "keep", "keep-failed",
+    "retries", "timeout", "allow-failure", "memory",    NULL};
 
 /* What belongs to one job alone (what it runs, reads, makes and needs) cannot be a default. */
 static const char *const default_words[] = {
@@ -108,6 +108,7 @@ static const word words[] = {
     {"shell", batch_read_shell},
     {"inputs", batch_read_inputs},
     {"outputs", batch_read_outputs},
+    {"depfile", batch_read_depfile}, /* behind the outputs */
     {"clean-env", read_clean_env},
     {"cwd", read_cwd},
     {"stdin", read_stdin},

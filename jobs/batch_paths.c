@@ -115,6 +115,22 @@ int batch_read_outputs(batch_reader *r, const yaml_node *n, batch_job *job)
     return code;
 }
 
+int batch_read_depfile(batch_reader *r, const yaml_node *n, batch_job *job)
+{
+    batch_output *outputs = read_alloc(r, job->output_count + 1, sizeof *outputs);
+    if (!outputs)
+        return read_no_memory(r);
+    if (job->output_count)
+        memcpy(outputs, job->outputs, job->output_count * sizeof *outputs);
+    batch_output *last = &outputs[job->output_count++];
+    job->outputs = outputs;
+    job->depfile = 1;
+    last->name = "";
+    last->at = n->mark;
+    int code = read_text(r, n, "the path of a file in which the job says what it read", &last->path);
+    return code ? code : check_output(r, &last->path);
+}
+
 /* 1 when the input takes in the output: as the same path, by its pattern, or as a folder around it. */
 static int takes_in(const char *input, int folder, const char *output)
 {

@@ -111,6 +111,7 @@ int batch_read_matrix(batch_reader *r, const yaml_node *matrix, const yaml_node 
                       batch_job *job); /* both may be NULL */
 int batch_read_inputs(batch_reader *r, const yaml_node *n, batch_job *job);
 int batch_read_outputs(batch_reader *r, const yaml_node *n, batch_job *job);
+int batch_read_depfile(batch_reader *r, const yaml_node *n, batch_job *job);
 int batch_read_path(batch_reader *r, const yaml_node *n, const char *what, const batch_text **ret);
 int batch_read_retries(batch_reader *r, const yaml_node *n, batch_job *job);
 int batch_read_timeout(batch_reader *r, const yaml_node *n, batch_job *job);

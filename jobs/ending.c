@@ -123,7 +123,7 @@ static void answer(active *a, flow_event *event)
     event->peak_rss_bytes = e->peak_rss_bytes;
     a->flow->totals.saved_ns += e->wall_ns;
     int known = a->job.def->needed && !a->left_unknown &&
-                keying_left(e->outputs, e->output_count, a->targets, &e->out.content,
+                keying_left(e->outputs, batch_listed_outputs(a->job.def), a->targets, &e->out.content,
                             e->has_value ? &e->value.content : NULL, &left);
     settle(a, PLAN_LEFT, known ? &left : NULL);
     end(a, &a->flow->totals.hits, event);

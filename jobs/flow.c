@@ -13,6 +13,7 @@
 #include "active.h"
 #include "adopt.h"
 #include "aside.h"
+#include "discovered.h"
 #include "ending.h"
 #include "functions.h"
 #include "halt.h"
@@ -192,6 +193,14 @@ static void advance_hit(active *a)
     }
 }
 
+static deja_lookup lookup_of(const active *a)
+{
+    return (deja_lookup){.key = a->key,
+                         .encoding = a->encoding.bytes.data,
+                         .encoding_len = a->encoding.bytes.len,
+                         .discovered = a->job.def->depfile};
+}
+
 static int lookup(flow *f)
 {
     deja_lookup items[BATCH];
@@ -199,8 +208,7 @@ static int lookup(flow *f)
     size_t n = 0;
     for (active *a = f->looking.first; a && n < BATCH; a = a->next, n++) {
         actives[n] = a;
-        items[n] = (deja_lookup){
-            .key = a->key, .encoding = a->encoding.bytes.data, .encoding_len = a->encoding.bytes.len};
+        items[n] = lookup_of(a);
     }
     if (n == 0)
         return 0;
@@ -238,8 +246,7 @@ static int answered_meanwhile(active *a)
     if (!a->keyed || !f->options.lookup || a->looked_again)
         return 0;
     a->looked_again = 1;
-    deja_lookup item = {
-        .key = a->key, .encoding = a->encoding.bytes.data, .encoding_len = a->encoding.bytes.len};
+    deja_lookup item = lookup_of(a);
     if (deja_cache_lookup(f->options.cache, &item, 1, NULL) < 0 || !item.entry)
         return 0;
     a->entry = item.entry;
@@ -402,11 +409,18 @@ static void finish_killed_rest(active *a)
     finish_unfit(a, &text);
 }
 
+static void finish_unread(active *a)
+{
+    DEJA_AUTO_BUFFER deja_buffer text = {0};
+    deja_buffer_addf(&text, "%s: its result is not kept", a->unfit);
+    finish_unfit(a, &text);
+}
+
 static const char *kind_of_changed(const active *a)
 {
     const reads *r = &a->reads;
-    if (a->result.changed_input != r->items[0].path)
-        return "input";
+    if (r->count == 0 || a->result.changed_input != r->items[0].path)
+        return reads_content(r, a->result.changed_input) ? "input" : "undeclared input";
     return r->has_program ? "program" : r->has_library ? "library" : "input";
 }
 
@@ -465,11 +479,13 @@ static void finish_seal(active *a)
         return;
     }
     deja_hash left;
-    int known = status == 0 && keying_left(r->outputs, r->output_count, r->targets, &r->out_content,
-                                           outcome_value(a), &left);
+    int known = status == 0 && keying_left(r->outputs, batch_listed_outputs(a->job.def), r->targets,
+                                           &r->out_content, outcome_value(a), &left);
     ending_settle(a, known ? &left : NULL);
     if (status < 0)
         ending_not_kept(a, r->step.error.text);
+    else if (a->unfit)
+        finish_unread(a);
     else if (r->flags & DEJA_RESULT_NO_KEEP)
         finish_unkept(a);
     else if (a->outcome.killed_rest)
@@ -490,6 +506,10 @@ static void begin_seal(active *a, int keep)
         ending_settle(a, NULL);
         ending_not_kept(a, err.text);
         return;
+    }
+    if (keep && discovered_take(a, &err) < 0) {
+        a->unfit = deja_arena_dup(&a->job.arena, err.text, strlen(err.text));
+        a->result.flags |= DEJA_RESULT_NO_KEEP;
     }
     active_enter(a, SEALING);
     if (deja_result_seal_begin(a->flow->options.cache, &a->result) != 0)
@@ -523,7 +543,7 @@ static void advance(active *a)
 {
     if (a->stage == HASHING)
         finish_hashing(a);
-    else if (a->stage >= CHECKING && a->stage <= REREADING)
+    else if (a->stage >= EXAMINING && a->stage <= REREADING)
         advance_hit(a);
     else if (a->stage == SEALING)
         finish_seal(a);
@@ -618,6 +638,7 @@ int flow_open(flow **ret, batch *b, plan *p, const flow_options *options, deja_e
     f->batch = b;
     f->plan = p;
     f->options = *options;
+    f->opened_ns = discovered_now_ns();
     int status = functions_open(f, err);
     if (status < 0) {
         flow_close(f);

@@ -2,6 +2,7 @@
  * Outputs that are right already need no claim: only what will be written is claimed.
  */
 #include "hit.h"
+#include "discovered.h"
 #include <deja/cleanup.h>
 #include <fcntl.h>
 #include <string.h>
@@ -175,15 +176,45 @@ static hit_state finish_check(active *a)
     return begin(a, RESTORING, 0) ? finish_restore(a) : HIT_PENDING;
 }
 
+/* Its outputs are looked at. */
+static hit_state check(active *a)
+{
+    if (!job_is_ok_status(a->job.def, a->entry->exit_status) || make_room(a) < 0)
+        return HIT_MISS;
+    return begin(a, CHECKING, DEJA_RESTORE_CHECK_ONLY) ? finish_check(a) : HIT_PENDING;
+}
+
+/* The newest of its entries that was made of what lies there now. */
+static hit_state examine(active *a)
+{
+    for (int done = a->stage == EXAMINING;; done = 1) {
+        if (done && a->digest.step.status == DEJA_ECANCELED)
+            return HIT_CANCELED;
+        if (done && discovered_same(a))
+            return check(a);
+        if (done) {
+            deja_entry *next = a->entry->next;
+            a->entry->next = NULL;
+            deja_entry_free(a->entry);
+            a->entry = next;
+        }
+        if (!a->entry)
+            return HIT_MISS;
+        active_enter(a, EXAMINING);
+        if (!discovered_begin(a))
+            return HIT_PENDING;
+    }
+}
+
 hit_state hit_advance(active *a)
 {
+    if (a->stage == EXAMINING)
+        return examine(a);
     if (a->stage == CHECKING)
         return finish_check(a);
     if (a->stage == RESTORING)
         return finish_restore(a);
     if (a->stage == REREADING)
         return finish_rereading(a);
-    if (!job_is_ok_status(a->job.def, a->entry->exit_status) || make_room(a) < 0)
-        return HIT_MISS;
-    return begin(a, CHECKING, DEJA_RESTORE_CHECK_ONLY) ? finish_check(a) : HIT_PENDING;
+    return a->job.def->depfile ? examine(a) : check(a);
 }

@@ -53,7 +53,7 @@ static int gather(scope *s, const batch_need *need, long only, const char ***ret
     job other = {0};
     const batch_job *needed = &s->job->batch->jobs[need->job];
     batch_span span = batch_span_of(s->job->batch, need, s->job->index);
-    size_t each = only < 0 ? needed->output_count : 1;
+    size_t each = only < 0 ? batch_listed_outputs(needed) : 1;
     const char **items = deja_arena_alloc(&s->job->arena, (size_t)span.count * each * sizeof *items + 1);
     size_t n = 0;
     int status = 0;
@@ -144,7 +144,7 @@ static int set_outputs(scope *s, template_value *ret, deja_error *err)
     job *j = s->job;
     path_list l = {0};
     int status = 0;
-    for (size_t i = 0; status == 0 && i < j->output_count; i++)
+    for (size_t i = 0; status == 0 && i < batch_listed_outputs(j->def); i++)
         status = add_path(j, &l, j->outputs[i].path, err);
     return status < 0 ? status : set_list(s, l.items, l.count, ret, err);
 }

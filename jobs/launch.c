@@ -2,6 +2,7 @@
  * A text without shell syntax is executed directly: a shell in between would double the cost of a small job.
  */
 #include "launch.h"
+#include "discovered.h"
 #include "environment.h"
 #include "feed.h"
 #include "functions.h"
@@ -226,6 +227,8 @@ int launch_start(active *a, int *ret_status, deja_error *err)
         status = share_block(a->job.row, &in, err);
     if (a->keyed)
         a->way = reads_way(&a->reads, f->batch->folder_fd);
+    if (a->job.def->depfile)
+        a->since_ns = discovered_since_ns(f);
     if (a->job.library)
         return functions_start(a, err);
     if (status == 0)

@@ -400,6 +400,11 @@ int makers_open(makers **ret, batch *b, makers_found found, void *context, deja_
     return 0;
 }
 
+int makers_find(const makers *m, const char *path, uint32_t *ret_job, uint32_t *ret_index, deja_error *err)
+{
+    return outputs_index_find(&m->index, m->batch, path, ret_job, ret_index, err);
+}
+
 void makers_close(makers *m)
 {
     if (!m)

@@ -41,6 +41,10 @@ int makers_link_all(makers *m, deja_error *err);
 /* After makers_link_all: finds the pairs with what was added of `def` since. */
 int makers_link(makers *m, const batch_job *def, unsigned what, deja_error *err);
 
+/* Who makes `path`: 1 and the numbers of definition and instance, 0 nobody (as far as is known by now), or
+ * negative. */
+int makers_find(const makers *m, const char *path, uint32_t *ret_job, uint32_t *ret_index, deja_error *err);
+
 void makers_close(makers *m);
 
 #endif

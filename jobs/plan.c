@@ -449,6 +449,66 @@ int plan_fd(const plan *p)
     return p->fed.feed ? feed_fd(p->fed.feed) : -1;
 }
 
+typedef struct wanted {
+    uint32_t maker;
+    int found;
+} wanted;
+
+static void note_wanted(void *context, uint32_t maker)
+{
+    wanted *w = context;
+    w->found |= maker == w->maker;
+}
+
+/* An edge makes one instance wait for another one. */
+static int edge_waits(const graph_edge *edge, uint32_t reader, uint32_t maker)
+{
+    wanted w = {.maker = maker};
+    if (!edge->links)
+        return 1;
+    numbers one = {0};
+    int status = numbers_add(&one, reader);
+    if (status == 0)
+        status = links_makers(edge->links, &one, note_wanted, &w);
+    numbers_done(&one);
+    return status == 0 && w.found;
+}
+
+/* Along edges between all instances of both ends. */
+static int waits_as_a_whole(const plan *p, uint32_t from, uint32_t to)
+{
+    DEJA_AUTO_FREE uint8_t *seen = deja_calloc(p->batch->job_count, 1);
+    DEJA_AUTO_FREE uint32_t *todo = deja_calloc(p->batch->job_count, sizeof *todo);
+    size_t count = 0;
+    if (!seen || !todo)
+        return 0;
+    for (todo[count++] = from; count > 0 && !seen[to];) {
+        const graph_node *n = &p->edges.graph.nodes[todo[--count]];
+        for (size_t i = 0; i < n->need_count; i++) {
+            if (n->needs[i].links || seen[n->needs[i].to])
+                continue;
+            seen[n->needs[i].to] = 1;
+            todo[count++] = n->needs[i].to;
+        }
+    }
+    return seen[to];
+}
+
+plan_made plan_made_by(const plan *p, const batch_job *def, uint32_t index, const char *path,
+                       const batch_job **ret_maker)
+{
+    uint32_t maker, instance;
+    int found = p->makers ? makers_find(p->makers, path, &maker, &instance, NULL) : 0;
+    *ret_maker = found > 0 ? &p->batch->jobs[maker] : NULL;
+    if (found <= 0)
+        return found < 0 ? PLAN_MADE_ANYTIME : PLAN_MADE_BY_NOBODY;
+    const graph_node *n = &p->edges.graph.nodes[def->number];
+    for (size_t i = 0; i < n->need_count; i++)
+        if (n->needs[i].to == maker && edge_waits(&n->needs[i], index, instance))
+            return PLAN_MADE_BEFORE;
+    return waits_as_a_whole(p, def->number, maker) ? PLAN_MADE_BEFORE : PLAN_MADE_ANYTIME;
+}
+
 int plan_finished(const plan *p)
 {
     return p->fed.feed ? feed_finished(p->fed.feed) : p->unreleased == 0;

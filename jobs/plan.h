@@ -72,6 +72,18 @@ remains_state plan_changed(plan *p, const batch_need *need, uint32_t index, int6
  * -1. */
 int plan_fd(const plan *p);
 
+typedef enum plan_made {
+    PLAN_MADE_BY_NOBODY,
+    PLAN_MADE_BEFORE, /* by an instance that it needs, or by a job all of whose instances it waits for by way
+                         of others that it waits for as a whole */
+    PLAN_MADE_ANYTIME /* by one that it may not wait for, or out of memory */
+} plan_made;
+
+/* Who makes what instance `index` of `def` reads without having said so; `ret_maker` is who, NULL for nobody.
+ */
+plan_made plan_made_by(const plan *p, const batch_job *def, uint32_t index, const char *path,
+                       const batch_job **ret_maker);
+
 /* 1 when every instance is settled. */
 int plan_finished(const plan *p);
 

@@ -138,7 +138,8 @@ static double look_ups(const char *folder, const subject *of, uint64_t entries, 
     for (uint64_t i = 0; samples && items && i < LOOKUPS; i += batch) {
         for (size_t k = 0; k < batch; k++) {
             make_sample(&samples[k], of, pick(i + k, round, entries));
-            items[k] = (deja_lookup){samples[k].key, samples[k].encoding, of->encoding_len, NULL};
+            items[k] = (deja_lookup){
+                .key = samples[k].key, .encoding = samples[k].encoding, .encoding_len = of->encoding_len};
         }
         if (deja_cache_lookup(c, items, batch, NULL))
             break;

@@ -88,6 +88,9 @@ DEJA_API void deja_cache_hurry(deja_cache *c);
 /* ---- contents of files ---- */
 
 #define DEJA_DIGEST_NO_FOLLOW 1u /* a symbolic link counts as itself, not as its target */
+#define DEJA_DIGEST_MADE                                                                                     \
+    2u /* among discovered inputs: was made just before the job began, perhaps within one tick of the clock  \
+        */
 
 typedef struct deja_digest_item {
     const char *path;     /* relative to root_fd, or absolute */
@@ -151,16 +154,19 @@ typedef struct deja_entry {
     deja_stored value;    /* INLINE data is aligned to 64 bytes */
     deja_output *outputs;
     size_t output_count;
-    deja_digest_item *discovered; /* inputs seen beyond the declared ones; none yet */
+    deja_digest_item *discovered; /* inputs seen beyond the declared ones: path, flags, content */
     size_t discovered_count;
+    struct deja_entry *next; /* another result of the same key, older, with other discovered inputs */
 } deja_entry;
 
+/* With all behind it. NULL is fine. */
 DEJA_API void deja_entry_free(deja_entry *e);
 
 typedef struct deja_lookup {
     deja_hash key;
     const void *encoding; /* compared byte for byte with the stored one */
     size_t encoding_len;
+    int discovered;    /* 1: results with discovered inputs, newest first; 0: the one without */
     deja_entry *entry; /* result: NULL is a miss; the caller's, deja_entry_free */
 } deja_lookup;
 
@@ -270,18 +276,25 @@ typedef struct deja_result {
     size_t output_count;
     deja_digest_item *targets; /* NULL, or room for output_count: filled in by the seal with what each output
                                   that is a link leads to; path NULL for one that is none */
+    deja_digest_item *discovered; /* with DEJA_RESULT_DISCOVERED: path and flags given, content is a result of
+                                     the seal. They were not looked at before the run: one whose times say
+                                     that it changed since it began is `changed_input` */
+    size_t discovered_count;
+    int64_t since_ns; /* then: wall clock when it began, of the kernel's coarse clock, which stamps files */
     /* results of the seal */
     deja_content out_content;   /* of standard output */
     deja_content value_content; /* of the value, where there is one */
-    const char
-        *changed_input; /* points into `inputs`: this one is not as it was, the result is unfit to keep */
-    int input_errno;    /* not 0: whether it is as it was cannot be said, for this reason */
+    const char *changed_input;  /* points into `inputs` or `discovered`: this one is not as it was, the result
+                                   is unfit to keep */
+    int input_errno;            /* not 0: whether it is as it was cannot be said, for this reason */
     struct deja_pending *pending; /* private */
 } deja_result;
 
 #define DEJA_RESULT_RECORD  1u /* keep only the hashes of the outputs */
 #define DEJA_RESULT_NO_KEEP 2u /* only look at the outputs: nothing is staged, commit must not follow */
 #define DEJA_RESULT_VALUE   4u /* there is a value. A large one in a stage becomes the blob without a copy */
+#define DEJA_RESULT_DISCOVERED                                                                               \
+    8u /* kept beside others of the key that were made of other discovered inputs (the newest eight) */
 
 /* status after: 0 (look at changed_input), DEJA_ENOTFOUND when an output is missing, DEJA_ETYPE when it is a
  * folder or special. */

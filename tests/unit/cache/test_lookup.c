@@ -211,6 +211,103 @@ static void test_lookup__a_database_that_was_replaced_is_noticed(void **state)
     }
 }
 
+/* ---- discovered inputs ---- */
+
+/* Keeps `out` under `encoding`, made of a file "seen" that holds `seen`. */
+static void store_seen(deja_cache *c, const char *encoding, const char *seen, const char *out)
+{
+    write_file("seen", seen, strlen(seen), 0600);
+    deja_digest_item item = {.path = "seen"};
+    deja_result r = result_of(encoding, out);
+    r.flags = DEJA_RESULT_DISCOVERED;
+    r.discovered = &item;
+    r.discovered_count = 1;
+    r.since_ns = INT64_MAX;
+    if (keep(c, &r))
+        fail_msg("store: %s", r.step.error.text);
+    assert_null(r.changed_input);
+    deja_result_done(&r);
+}
+
+/* All results of `encoding` with discovered inputs, newest first, as "out(size of seen) ...". */
+static void assert_seen(deja_cache *c, const char *encoding, const char *expected)
+{
+    deja_buffer all = {0};
+    deja_lookup l = {
+        .key = key_of(encoding), .encoding = encoding, .encoding_len = strlen(encoding), .discovered = 1};
+    assert_int_equal(deja_cache_lookup(c, &l, 1, NULL), 0);
+    for (const deja_entry *e = l.entry; e; e = e->next) {
+        assert_int_equal(e->discovered_count, 1);
+        assert_string_equal(e->discovered[0].path, "seen");
+        deja_buffer_addf(&all, "%.*s(%d) ", (int)e->out.content.size, (const char *)e->out.data,
+                         (int)e->discovered[0].content.size);
+    }
+    assert_string_equal(deja_buffer_string(&all), expected);
+    deja_entry_free(l.entry);
+    deja_buffer_done(&all);
+}
+
+static void test_lookup__of_one_key_many_with_discovered_inputs(void **state)
+{
+    (void)state;
+    deja_cache *c = open_cache("cache");
+    deja_cache_numbers n;
+    store(c, "key", "plain");
+    store_seen(c, "key", "1", "one");
+    store_seen(c, "key", "22", "two");
+    store_seen(c, "other", "1", "else");
+    assert_seen(c, "key", "two(2) one(1) ");
+    store_seen(c, "key", "1", "ONE"); /* replaces the one that was made of the same */
+    assert_seen(c, "key", "ONE(1) two(2) ");
+    deja_entry *e = look(c, "key");
+    assert_out(e, "plain");
+    assert_int_equal(e->discovered_count, 0);
+    deja_entry_free(e);
+    assert_null(look(c, "other"));
+    assert_int_equal(deja_cache_stats(c, &n, NULL), 0);
+    assert_int_equal(n.entries, 4);
+    deja_cache_close(c);
+}
+
+static void test_lookup__the_newest_eight_with_discovered_inputs_stay(void **state)
+{
+    (void)state;
+    deja_cache *c = open_cache("cache");
+    deja_cache_numbers n;
+    store(c, "key", "plain");
+    for (int i = 1; i <= 10; i++) {
+        char seen[16], out[16];
+        snprintf(seen, sizeof seen, "%.*s", i, "..........");
+        snprintf(out, sizeof out, "%d", i);
+        store_seen(c, "key", seen, out);
+    }
+    assert_seen(c, "key", "10(10) 9(9) 8(8) 7(7) 6(6) 5(5) 4(4) 3(3) ");
+    assert_int_equal(deja_cache_stats(c, &n, NULL), 0);
+    assert_int_equal(n.entries, 9);
+    deja_hash key = key_of("key");
+    assert_int_equal(deja_cache_forget(c, &key, NULL), 1); /* all of them */
+    assert_seen(c, "key", "");
+    assert_int_equal(deja_cache_stats(c, &n, NULL), 0);
+    assert_int_equal(n.entries + n.row_bytes, 0);
+    deja_cache_close(c);
+}
+
+static void test_lookup__the_newest_is_found_by_the_beginning_of_its_key(void **state)
+{
+    (void)state;
+    deja_cache *c = open_cache("cache");
+    char hex[DEJA_HASH_HEX];
+    deja_hash key = key_of("key");
+    deja_entry *e = NULL;
+    store_seen(c, "key", "1", "one");
+    store_seen(c, "key", "22", "two");
+    deja_hash_hex(&key, hex);
+    assert_int_equal(deja_cache_find(c, hex, &e, NULL), 0);
+    assert_out(e, "two");
+    deja_entry_free(e);
+    deja_cache_close(c);
+}
+
 /* ---- a database at rest ---- */
 
 /* A cache with "one", closed for an hour. */
@@ -361,6 +458,9 @@ int main(void)
         CASE(test_lookup__a_damaged_row_is_missing),
         CASE(test_lookup__totals_are_those_of_all_entries),
         CASE(test_lookup__a_database_that_was_replaced_is_noticed),
+        CASE(test_lookup__of_one_key_many_with_discovered_inputs),
+        CASE(test_lookup__the_newest_eight_with_discovered_inputs_stay),
+        CASE(test_lookup__the_newest_is_found_by_the_beginning_of_its_key),
         CASE(test_lookup__at_rest_hits_take_no_locks),
         CASE(test_lookup__at_rest_sees_what_others_do),
         CASE(test_lookup__at_rest_answers_in_part),

@@ -319,6 +319,69 @@ static void test_result__two_outputs_of_one_content_share_a_blob(void **state)
     deja_cache_close(c);
 }
 
+/* ---- discovered inputs ---- */
+
+static int64_t ctime_ns(const char *path)
+{
+    struct stat st;
+    assert_int_equal(stat(path, &st), 0);
+    return st.st_ctim.tv_sec * INT64_C(1000000000) + st.st_ctim.tv_nsec;
+}
+
+/* What a seal says of "seen" when the job began at `since_ns`. */
+static const char *changed_since(deja_cache *c, uint32_t flags, int64_t since_ns)
+{
+    deja_digest_item item = {.path = "seen", .flags = flags};
+    deja_result r = result_of("key", "out");
+    r.flags = DEJA_RESULT_DISCOVERED;
+    r.discovered = &item;
+    r.discovered_count = 1;
+    r.since_ns = since_ns;
+    assert_int_equal(seal(c, &r), 0);
+    const char *changed = r.changed_input;
+    assert_int_equal(item.flags, 0); /* it is kept, and says nothing about the next run */
+    deja_result_done(&r);
+    return changed;
+}
+
+/* Stamped in the tick in which the job began it may have changed afterwards; but what a job made that ended
+ * before did not. */
+static void test_result__discovered_inputs_are_older_than_the_run(void **state)
+{
+    (void)state;
+    deja_cache *c = open_cache("cache");
+    write_file("seen", "seen", 4, 0600);
+    int64_t at = ctime_ns("seen"), tick = 10000000;
+    assert_null(changed_since(c, 0, at + 1));
+    assert_string_equal(changed_since(c, 0, at), "seen");
+    assert_string_equal(changed_since(c, 0, at - tick), "seen");
+    assert_null(changed_since(c, DEJA_DIGEST_MADE, at));
+    assert_null(changed_since(c, DEJA_DIGEST_MADE, at - tick + 1));
+    assert_string_equal(changed_since(c, DEJA_DIGEST_MADE, at - tick), "seen");
+    struct timespec old[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+    assert_int_equal(utimensat(AT_FDCWD, "seen", old, 0), 0); /* times set back are new stat data */
+    assert_string_equal(changed_since(c, 0, at), "seen");
+    assert_int_equal(unlink("seen"), 0);
+    assert_string_equal(changed_since(c, 0, INT64_MAX), "seen"); /* it cannot be told what it was */
+    deja_cache_close(c);
+}
+
+static void test_result__a_discovered_input_that_cannot_be_read_is_an_error(void **state)
+{
+    (void)state;
+    deja_cache *c = open_cache("cache");
+    assert_int_equal(mkdir("seen", 0700), 0);
+    deja_digest_item item = {.path = "seen"};
+    deja_result r = result_of("key", "out");
+    r.flags = DEJA_RESULT_DISCOVERED;
+    r.discovered = &item;
+    r.discovered_count = 1;
+    assert_int_not_equal(seal(c, &r), 0);
+    assert_non_null(strstr(r.step.error.text, "look at 'seen', which it read"));
+    deja_result_done(&r);
+    deja_cache_close(c);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, scratch_setup, scratch_teardown)
@@ -333,6 +396,8 @@ int main(void)
         CASE(test_result__recorded_outputs_are_hashes_only),
         CASE(test_result__that_is_not_to_be_kept_is_looked_at),
         CASE(test_result__two_outputs_of_one_content_share_a_blob),
+        CASE(test_result__discovered_inputs_are_older_than_the_run),
+        CASE(test_result__a_discovered_input_that_cannot_be_read_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 #include "piece.h"
 #include "blob.h"
 #include "digest.h"
+#include "writeback.h"
 
 #include <deja/cleanup.h>
 #include <deja/file.h>
@@ -54,12 +55,16 @@ static int take_small(int fd, uint64_t len, const char *what, piece *p, deja_sto
     return 0;
 }
 
-/* The bytes of a stage (taken), hashed where they lie. */
+/* The bytes of a stage (taken), hashed where they lie and meanwhile sent to the disk. */
 static int take_stage(deja_cache *c, int fd, uint64_t len, piece *p, deja_stored *ret, deja_error *err)
 {
+    writeback early;
     p->fd = fd;
     *ret = (deja_stored){.content = {.kind = DEJA_CONTENT_FILE, .size = len}, .where = DEJA_STORED_BLOB};
-    return in_cache(c, digest_fd(fd, len, &ret->content.hash, &c->stop_all, err), err);
+    writeback_begin(&early, fd, c->flags & DEJA_CACHE_NO_SYNC ? 0 : len, &c->stop_all);
+    int r = digest_fd(fd, len, &ret->content.hash, &c->stop_all, err);
+    writeback_end(&early);
+    return in_cache(c, r, err);
 }
 
 static int take_copy(deja_cache *c, int from, uint64_t len, piece *p, deja_stored *ret, deja_error *err)

@@ -1,5 +1,5 @@
 /*
- * Claims: open-file-description locks (fcntl(2), "Open file description locks"), one byte a claim, in 16
+ * Claims: open-file-description locks (fcntl(2), "Open file description locks"), one byte a claim, in 64
  * files, since the kernel walks one list of locks a file (10,000 claims in one file: 446 us each). More files
  * would be more descriptors; where these are few, a file without claims is closed. A description does not
  * exclude itself, so a small set of what this process holds does that.
@@ -15,9 +15,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define FILES      16
-#define PLENTY     256 /* descriptors: with fewer a file without claims is closed */
-#define FIRST_HELD 64  /* slots of the first table, a power of two */
+#define FILES      64
+#define PLENTY     1024 /* descriptors: with fewer a file without claims is closed */
+#define FIRST_HELD 64   /* slots of the first table, a power of two */
 
 typedef struct claim {
     uint64_t offset; /* of the byte, plus 1, so that 0 marks a free slot */

@@ -49,12 +49,19 @@ static void tell(const deja *d, const char *text)
         dprintf(STDERR_FILENO, "deja: %s\n", text);
 }
 
+void context_unlock(deja *d)
+{
+    if (d->keeper_waits && d->storing.first && !d->sleeping)
+        pthread_cond_signal(&d->keep);
+    pthread_mutex_unlock(&d->lock);
+}
+
 /* Under the lock, which is given back and not taken again. */
 static void leave_and_tell(deja *d)
 {
     deja_buffer texts = d->warnings;
     d->warnings = (deja_buffer){0};
-    pthread_mutex_unlock(&d->lock);
+    context_unlock(d);
     for (size_t at = 0; at < texts.len; at += strlen(texts.data + at) + 1)
         tell(d, texts.data + at);
     deja_buffer_done(&texts);
@@ -152,6 +159,7 @@ static void sleep_for_all(deja *d, uint32_t seen, int64_t end_ns, int tells)
     int cache_fd = d->steps > 0 ? deja_cache_fd(d->cache) : -1;
     int pool_fd = cache_fd >= 0 ? deja_pool_fd(d->pool, NULL) : -1;
     d->sleeping = 1;
+    d->sleeps_on_cache = pool_fd >= 0;
     if (tells)
         leave_and_tell(d);
     else
@@ -200,10 +208,19 @@ int context_turn(deja *d, int64_t end_ns)
 void context_began(deja *d)
 {
     d->steps++;
-    context_wake(d);
+    if (!d->sleeps_on_cache)
+        context_wake(d);
 }
 
 /* ---- the keeper ---- */
+
+/* Not on `changed`, which each result of a map changes. */
+static void wait_to_keep(deja *d)
+{
+    d->keeper_waits = 1;
+    pthread_cond_wait(&d->keep, &d->lock);
+    d->keeper_waits = 0;
+}
 
 /*
  * Results go into the cache, and claims back, while nobody calls: a thread that takes its turn as long as
@@ -220,7 +237,7 @@ static void *keep(void *context)
         if (any)
             pthread_cond_broadcast(&d->changed);
         else if (!d->storing.first || d->sleeping)
-            pthread_cond_wait(&d->changed, &d->lock);
+            wait_to_keep(d);
         else
             sleep_for_all(d, seen, INT64_MAX, 0);
     }
@@ -241,7 +258,7 @@ static void end_keeper(deja *d)
     if (!d->has_keeper)
         return;
     d->closing = 1;
-    pthread_cond_broadcast(&d->changed);
+    pthread_cond_signal(&d->keep);
     context_wake(d);
     pthread_mutex_unlock(&d->lock);
     pthread_join(d->keeper, NULL);
@@ -334,7 +351,8 @@ static int init_lock(deja *d)
     if (pthread_condattr_init(&clock))
         return -1;
     pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
-    int failed = pthread_cond_init(&d->changed, &clock) || pthread_mutex_init(&d->lock, NULL);
+    int failed = pthread_cond_init(&d->changed, &clock) || pthread_cond_init(&d->keep, &clock) ||
+                 pthread_mutex_init(&d->lock, NULL);
     pthread_condattr_destroy(&clock);
     return failed ? -1 : 0;
 }
@@ -394,6 +412,7 @@ static void close_all(deja *d)
     deja_free(d->folder);
     deja_free(d->table);
     pthread_cond_destroy(&d->changed);
+    pthread_cond_destroy(&d->keep);
     pthread_mutex_destroy(&d->lock);
     deja_free(d);
 }

@@ -45,8 +45,10 @@ struct deja {
     size_t steps;         /* of the cache, under way */
     deja_buffer warnings; /* not told yet, each with its NUL */
     pthread_t keeper;     /* moves results into the cache while nobody calls */
-    int has_keeper, closing;
-    int sleeping;        /* a thread sleeps for all */
+    pthread_cond_t keep;  /* the keeper's: somebody left while results are on their way, or the end */
+    int has_keeper, keeper_waits, closing;
+    int sleeping;        /* a thread sleeps for all, */
+    int sleeps_on_cache; /* on the steps of the cache, too */
     deja_error not_kept; /* of the first result that could not be kept since deja_sync */
     uint64_t submitted;
     deja_progress progress;
@@ -58,6 +60,9 @@ struct deja {
 /* 0 and the lock is held, or DEJA_EFORK, or DEJA_EINVAL for NULL (err as it was). */
 int context_enter(deja *d, deja_error *err);
 void context_leave(deja *d);
+
+/* Under the lock: lets it go for a while, as pthread_mutex_unlock, but results go on into the cache. */
+void context_unlock(deja *d);
 
 /* 0, or DEJA_EINVAL: a coroutine's stack is too small for any call. For those that do much before they enter.
  */

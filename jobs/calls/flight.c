@@ -602,7 +602,7 @@ int flight_run_here(deja *d)
         f->here = 1;
         f->runner = pthread_self();
     }
-    pthread_mutex_unlock(&d->lock);
+    context_unlock(d);
     deja_pool_work_run(d->pool, &work);
     pthread_mutex_lock(&d->lock);
     return 1;

@@ -205,7 +205,7 @@ int function_allows(deja_fn *f, const deja_entry *entry)
         return 0;
     if (!o->valid)
         return 1;
-    pthread_mutex_unlock(&f->d->lock);
+    context_unlock(f->d);
     int allowed = o->valid(o->valid_context, &facts);
     pthread_mutex_lock(&f->d->lock);
     return allowed != 0;

@@ -2,7 +2,7 @@
 #define DEJA_CLAIM_H
 /*
  * Single flight: of many threads, processes and programs that want the same thing (a key, an output path),
- * one has it. A claim is an open-file-description lock (fcntl(2), F_OFD_SETLK) on one byte of one of 16
+ * one has it. A claim is an open-file-description lock (fcntl(2), F_OFD_SETLK) on one byte of one of 64
  * files, both taken from the hash; it dies with its owner. Claims never wait: who does not get one asks again
  * later.
  *

@@ -17,6 +17,7 @@ enum {
     OPTION_CACHE,
     OPTION_DRY_RUN,
     OPTION_FORCE,
+    OPTION_SET,
 };
 
 static const args_option options[] = {
@@ -24,6 +25,8 @@ static const args_option options[] = {
     {OPTION_FOLDER, 'C', "directory", "DIR", "Change to DIR first."},
     {OPTION_CACHE, 0, "cache", "DIR",
      "The results are in DIR (default: DEJA_CACHE, else .deja beside the batch)."},
+    {OPTION_SET, 0, "set", "NAME=VALUE",
+     "Give a variable of the batch another value; again for another one."},
     {OPTION_DRY_RUN, 'n', "dry-run", NULL, "Say what would be removed, and remove nothing."},
     {OPTION_FORCE, 0, "force", NULL,
      "Remove outputs that were changed since, or of which nothing is known, too."},
@@ -77,6 +80,8 @@ static int take_option(clean *c, const args *a, int id, deja_error *err)
     case OPTION_FOLDER:
         c->request.folder = a->value;
         return cli_enter(a->value, err);
+    case OPTION_SET:
+        return words_add(&c->request.sets, a->value, err);
     case OPTION_CACHE:
         c->cache = a->value;
         return 0;

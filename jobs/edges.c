@@ -133,6 +133,12 @@ int edges_add(edges *e, const makers_pair *pair, int late, int whole, deja_error
     return status < 0 ? status : add_file(e, pair, whole, err);
 }
 
+const char *edges_file(const graph_edge *edge)
+{
+    const file_note *file = edge->note;
+    return file ? file->path : NULL;
+}
+
 static void add_link(edges *e, deja_buffer *b, uint32_t from, uint32_t to)
 {
     const char *name = e->batch->jobs[from].name, *other = e->batch->jobs[to].name;

@@ -29,6 +29,9 @@ int edges_join(edges *e, const batch_job *def, deja_error *err);
  */
 int edges_add(edges *e, const makers_pair *pair, int late, int whole, deja_error *err);
 
+/* What is read of the other job where an edge follows from a file, else NULL. */
+const char *edges_file(const graph_edge *edge);
+
 /* An error that names a cycle link by link; looks from job `start` on, or with start >= the number of jobs
  * everywhere. */
 int edges_check_cycles(edges *e, uint32_t start, deja_error *err);

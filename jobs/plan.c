@@ -239,6 +239,43 @@ int plan_has(const plan *p, uint32_t number, uint32_t index)
     return n->selected && (n->whole || numbers_has(&n->wanted, index));
 }
 
+uint32_t plan_chosen(const plan *p, uint32_t number)
+{
+    return plan_wanted(&p->nodes[number]);
+}
+
+int plan_edge_of(const plan *p, uint32_t number, size_t i, plan_edge *ret)
+{
+    const graph_node *at = &p->edges.graph.nodes[number];
+    const batch_job *def = &p->batch->jobs[number];
+    if (i >= at->need_count)
+        return 0;
+    *ret = (plan_edge){.to = at->needs[i].to,
+                       .need = i < def->need_count ? &def->needs[i] : NULL,
+                       .file = edges_file(&at->needs[i]),
+                       .order_only = !at->needs[i].data,
+                       .by_instance = at->needs[i].links != NULL};
+    return 1;
+}
+
+int plan_makers(const plan *p, uint32_t number, size_t i, uint32_t index,
+                void (*found)(void *context, uint32_t maker), void *context)
+{
+    const graph_edge *edge = &p->edges.graph.nodes[number].needs[i];
+    numbers reader;
+    for (uint32_t k = 0; !edge->links && k < p->nodes[edge->to].count; k++)
+        found(context, k);
+    if (!edge->links)
+        return 0;
+    int status = numbers_init(&reader, p->nodes[number].count);
+    if (status == 0) {
+        numbers_add(&reader, index);
+        status = links_makers(edge->links, &reader, found, context);
+    }
+    numbers_done(&reader);
+    return status;
+}
+
 /* ---- the run ---- */
 
 /* Somebody has single instances of it in its key. */

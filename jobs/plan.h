@@ -48,6 +48,25 @@ int plan_instances(const plan *p, uint32_t number, uint32_t *ret);
 /* 1 when instance `index` of a job, whose instances are known, is to be run. */
 int plan_has(const plan *p, uint32_t number, uint32_t index);
 
+/* How many instances of job `number` are to be run, as far as they are known. */
+uint32_t plan_chosen(const plan *p, uint32_t number);
+
+/* That one job waits for another one. */
+typedef struct plan_edge {
+    uint32_t to;            /* the job that is waited for */
+    const batch_need *need; /* where it is written; NULL: it follows from a file */
+    const char *file;       /* then: the path or pattern that is read */
+    int order_only, by_instance;
+} plan_edge;
+
+/* Edge `i` of job `number`: 1; 0 when it has no more. */
+int plan_edge_of(const plan *p, uint32_t number, size_t i, plan_edge *ret);
+
+/* The instances of the other job that instance `index` waits for by that edge, in any order, perhaps twice.
+ * Of both jobs the instances are known. DEJA_ENOMEM. */
+int plan_makers(const plan *p, uint32_t number, size_t i, uint32_t index,
+                void (*found)(void *context, uint32_t maker), void *context);
+
 /* The next instance in batch order that is ready: 1, or 0 when none is at the moment. */
 int plan_next(plan *p, plan_ready *ret);
 

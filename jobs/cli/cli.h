@@ -24,6 +24,7 @@ int exec_command(char *const *argv);
 int map_command(char *const *argv);
 int check_command(char *const *argv);
 int why_command(char *const *argv);
+int graph_command(char *const *argv);
 int clean_command(char *const *argv);
 int runs_command(char *const *argv);
 int show_run_command(char *const *argv);
@@ -31,8 +32,8 @@ int log_command(char *const *argv);
 int status_command(char *const *argv);
 int cache_command(char *const *argv);
 
-extern const args_command run_args, map_args, exec_args, check_args, why_args, clean_args, runs_args,
-    show_run_args, log_args, status_args, cache_args;
+extern const args_command run_args, map_args, exec_args, check_args, why_args, graph_args, clean_args,
+    runs_args, show_run_args, log_args, status_args, cache_args;
 
 /* The environment that a run listens to, and of it the cache alone. */
 extern const args_variable cli_environment[], cli_environment_cache[];

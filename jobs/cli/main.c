@@ -7,10 +7,10 @@
 #include <string.h>
 
 static const command commands[] = {
-    {&run_args, run_command},       {&map_args, map_command},           {&exec_args, exec_command},
-    {&check_args, check_command},   {&why_args, why_command},           {&clean_args, clean_command},
-    {&runs_args, runs_command},     {&show_run_args, show_run_command}, {&log_args, log_command},
-    {&status_args, status_command}, {&cache_args, cache_command},
+    {&run_args, run_command},     {&map_args, map_command},       {&exec_args, exec_command},
+    {&check_args, check_command}, {&why_args, why_command},       {&graph_args, graph_command},
+    {&clean_args, clean_command}, {&runs_args, runs_command},     {&show_run_args, show_run_command},
+    {&log_args, log_command},     {&status_args, status_command}, {&cache_args, cache_command},
 };
 
 enum { COMMANDS = sizeof commands / sizeof *commands };

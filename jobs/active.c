@@ -6,6 +6,7 @@
 #include "aside.h"
 #include "environment.h"
 #include "feed.h"
+#include "held_list.h"
 #include "outputs.h"
 #include <deja/cleanup.h>
 #include <string.h>
@@ -301,6 +302,7 @@ void active_retire(active *a)
     deja_result_done(&a->result);
     deja_outcome_done(&a->outcome);
     deja_product_done(&a->product);
+    held_lists_release(a);
     deja_buffer_done(&a->image);
     deja_free(a->why);
     a->why = NULL;

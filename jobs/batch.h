@@ -231,6 +231,7 @@ typedef struct batch_name {
     size_t index;
     uint32_t job; /* of NEED_*: index into batch.jobs */
     int is_list;
+    int listed; /* of NEED_*: not the list, but a file that holds it (`.list`: '\n', `.list0`: '0'); else 0 */
     size_t attributes; /* names of the expression from this one on are attributes of a path (only where it is
                           no list) */
 } batch_name;

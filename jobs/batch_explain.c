@@ -25,6 +25,10 @@ static int fail_attribute(const batch_subject *s, const batch_name *name)
         count++;
     char cut[SOURCE_WORD];
     const char *word = s->expr->names[i];
+    if (name->is_list && name->attributes >= 2)
+        return source_fail(&s->r->b->source, batch_place_of(s), s->r->err,
+                           "'%s' is a list: it has no '.%s', only .list and .list0, files that hold it",
+                           s->expr->names[i - 1], source_word(cut, word, strlen(word)));
     if (name->is_list)
         return source_fail(&s->r->b->source, batch_place_of(s), s->r->err, "'%s' is a list: it has no '.%s'",
                            name->kind == BATCH_NAME_INPUTS ? "inputs" : s->expr->names[i - 1],

@@ -82,6 +82,11 @@ static int check_expr(const batch_subject *s, place in, int list_allowed)
         return batch_explain(s, &name);
     if (!(group_of(&name) & in.allowed))
         return source_fail(&s->r->b->source, batch_place_of(s), s->r->err, "%s", in.refusal);
+    if (name.listed && in.counts)
+        return source_fail(
+            &s->r->b->source, batch_place_of(s), s->r->err,
+            "this is a file that is written when the job starts: it can stand in 'run', 'with' "
+            "and 'env' only");
     if (name.is_list && !list_allowed)
         return source_fail(&s->r->b->source, batch_place_of(s), s->r->err, "this is a list: %s",
                            in.list ? in.list : list_elsewhere);

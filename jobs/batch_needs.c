@@ -128,10 +128,11 @@ int batch_check_cycles(batch_reader *r)
 
 static int same_source(const batch_axis *a, const batch_axis *b)
 {
-    if (a->from != b->from || a->count != b->count)
+    int of_jobs = a->origin || b->origin || (a->from == AXIS_TABLE && a->table->origin);
+    if (a->from != b->from || a->count != b->count || of_jobs)
         return 0;
     if (a->from == AXIS_TABLE)
-        return strcmp(a->table->path, b->table->path) == 0;
+        return !b->table->origin && strcmp(a->table->path, b->table->path) == 0;
     for (size_t i = 0; i < a->count; i++)
         if (strcmp(a->texts[i], b->texts[i]) != 0)
             return 0;

@@ -41,6 +41,16 @@ int batch_is_attribute(const char *name)
     return 0;
 }
 
+/* JOB.outputs.list and JOB.outputs.NAME.list0 are files, whatever they would list. */
+static int resolve_list(const template_expr *e, batch_name *ret)
+{
+    const char *word = ret->attributes < e->count ? e->names[ret->attributes] : "";
+    ret->listed = strcmp(word, "list") == 0 ? '\n' : strcmp(word, "list0") == 0 ? '0' : 0;
+    ret->is_list &= !ret->listed;
+    ret->attributes += ret->listed != 0;
+    return 0;
+}
+
 /* JOB.outputs and JOB.outputs.NAME. */
 static int name_of_need(const batch *b, const batch_job *job, const template_expr *e, batch_name *ret)
 {
@@ -52,10 +62,12 @@ static int name_of_need(const batch *b, const batch_job *job, const template_exp
     *ret = (batch_name){.kind = BATCH_NAME_NEED_OUTPUTS, .job = *number, .is_list = 1, .attributes = 2};
     if (e->count == 2)
         return 0;
+    if (!batch_find_output(needed, e->names[2], &ret->index) && resolve_list(e, ret) == 0 && ret->listed)
+        return 0;
     ret->kind = BATCH_NAME_NEED_OUTPUT;
     ret->is_list = !batch_needs_single(b, job, need);
     ret->attributes = 3;
-    return batch_find_output(needed, e->names[2], &ret->index) ? 0 : DEJA_ENOTFOUND;
+    return batch_find_output(needed, e->names[2], &ret->index) ? resolve_list(e, ret) : DEJA_ENOTFOUND;
 }
 
 int batch_first_name(const batch *b, const batch_job *job, const template_expr *e, batch_name *ret)

@@ -19,6 +19,12 @@ typedef struct job_output {
     mark at;
 } job_output;
 
+/* A file of paths that is to be there while the job runs. Its name is made of its content. */
+typedef struct job_list {
+    const char *path, *data;
+    size_t len;
+} job_list;
+
 /* Paths are normalised lexically: relative to the batch's folder when inside it, else absolute. */
 typedef struct job {
     const batch *batch;
@@ -39,6 +45,8 @@ typedef struct job {
     size_t input_count;
     job_output *outputs;
     size_t output_count;
+    job_list *lists; /* that its words, arguments and variables name; of these once they are asked for */
+    size_t list_count;
     deja_arena arena;
 } job;
 

@@ -5,6 +5,7 @@
 #include "batch_join.h"
 #include "batch_names.h"
 #include "glob.h"
+#include "job_list.h"
 #include "replacement.h"
 #include <deja/cleanup.h>
 #include <string.h>
@@ -54,7 +55,7 @@ static int gather(scope *s, const batch_need *need, long only, const char ***ret
     const batch_job *needed = &s->job->batch->jobs[need->job];
     batch_span span = batch_span_of(s->job->batch, need, s->job->index);
     size_t each = only < 0 ? batch_listed_outputs(needed) : 1;
-    const char **items = deja_arena_alloc(&s->job->arena, (size_t)span.count * each * sizeof *items + 1);
+    const char **items = deja_arena_alloc(&s->job->arena, ((size_t)span.count * each + 1) * sizeof *items);
     size_t n = 0;
     int status = 0;
     if (!items)
@@ -81,6 +82,10 @@ static int set_gathered(scope *s, const template_expr *e, const batch_name *name
     size_t count = 0;
     long only = name->kind == BATCH_NAME_NEED_OUTPUT ? (long)name->index : -1;
     int status = gather(s, batch_find_need(s->job->def, name->job), only, &items, &count, err);
+    if (status == 0 && name->listed) {
+        status = job_list_add(s->job, items, count, name->listed == '0' ? '\0' : '\n', &items[0], err);
+        count = 1;
+    }
     if (status < 0)
         return status;
     if (name->is_list)

@@ -6,6 +6,8 @@
 #include "environment.h"
 #include "feed.h"
 #include "functions.h"
+#include "held_list.h"
+#include "launch_size.h"
 #include "outputs.h"
 #include <deja/cleanup.h>
 #include <deja/file.h>
@@ -185,6 +187,8 @@ static int start_process(active *a, int stdin_fd, deja_error *err)
         return status;
     if (file.failed || cwd.failed || claims.failed)
         return deja_fail(err, DEJA_ENOMEM, "start job: out of memory");
+    if (launch_check_size(&a->job, command.argv, command.env, err) < 0 || held_lists_write(a, err) < 0)
+        return err->code;
     command.file = deja_buffer_string(&file);
     a->started_ns = deja_wall_ns(NULL);
     return deja_runner_start(f->runner, &command, err);
@@ -229,8 +233,10 @@ int launch_start(active *a, int *ret_status, deja_error *err)
         a->way = reads_way(&a->reads, f->batch->folder_fd);
     if (a->job.def->depfile)
         a->since_ns = discovered_since_ns(f);
+    if (a->job.library && status == 0)
+        status = held_lists_write(a, err);
     if (a->job.library)
-        return functions_start(a, err);
+        return status < 0 ? status : functions_start(a, err);
     if (status == 0)
         status = start_process(a, in, err);
     if (status == DEJA_ENOTFOUND)

@@ -69,7 +69,7 @@ typedef struct active {
     char *why;            /* of a call that failed; NULL: it did not */
     uint64_t task;        /* of a call that runs */
     deja_result result;
-    const char *unfit; /* why its result is not to be kept although it ran well; NULL: it is */
+    const char *unfit;            /* why its result is not to be kept although it ran well; NULL: it is */
     struct held_list *held_lists; /* files of paths that are there while it runs, see held_list.h */
     size_t held_list_count;
 } active;

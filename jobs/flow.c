@@ -20,6 +20,7 @@
 #include "hit.h"
 #include "keying.h"
 #include "launch.h"
+#include "lying.h"
 #include "outcome.h"
 #include "outputs.h"
 #include "retry.h"
@@ -80,7 +81,7 @@ static void finish_hashing(active *a)
     }
     if (status < 0)
         err = a->digest.step.error;
-    else if ((status = reads_check(&a->reads, &err)) == 0)
+    else if ((status = reads_check(&a->reads, &err)) == 0 && (status = lying_note(a, &err)) == 0)
         status = keying_make(a, &err);
     a->keyed_ns = deja_monotonic_ns(NULL);
     if (status < 0)
@@ -117,6 +118,8 @@ static void begin(active *a)
     }
     if (status == 0) {
         status = reads_list(&a->reads, &a->job, a->program.len ? a->program.data : NULL, &err);
+        if (status == 0)
+            status = lying_list(a, &err);
         weigh(a);
     }
     if (status == 0 && !is_cached(a))

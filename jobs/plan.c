@@ -467,10 +467,29 @@ void plan_settle(plan *p, const batch_job *def, uint32_t index, plan_end end, co
         release(p, def->number);
 }
 
-int plan_left(const plan *p, const batch_need *need, uint32_t index, deja_hash *ret)
+int plan_is_only(const plan *p)
+{
+    return p->only;
+}
+
+int plan_is_lying(const plan *p, uint32_t number, uint32_t maker)
+{
+    return p->only && !plan_has(p, number, maker) && !remains_has(&p->nodes[number].remains, maker);
+}
+
+void plan_note(plan *p, uint32_t number, uint32_t maker, const deja_hash *left, uint64_t stamp)
+{
+    remains_note(&p->nodes[number].remains, maker, left, stamp);
+    p->nodes[number].remains.folded = 0;
+}
+
+int plan_left(plan *p, const batch_need *need, uint32_t index, deja_hash *ret)
 {
     batch_span span = batch_span_of(p->batch, need, index);
-    return remains_hash(&p->nodes[need->job].remains, &span, ret);
+    remains *r = &p->nodes[need->job].remains;
+    if (p->only && !span.joint && !r->folded)
+        remains_fold(r, 0);
+    return remains_hash(r, &span, ret);
 }
 
 remains_state plan_changed(plan *p, const batch_need *need, uint32_t index, int64_t since_ns,

@@ -77,7 +77,17 @@ void plan_settle(plan *p, const batch_job *def, uint32_t index, plan_end end, co
 
 /* What those instances left that instance `index` of the job with `need` needs by that, in batch order, as
  * one hash: 1; 0 when it is not known of each. All are settled. */
-int plan_left(const plan *p, const batch_need *need, uint32_t index, deja_hash *ret);
+int plan_left(plan *p, const batch_need *need, uint32_t index, deja_hash *ret);
+
+/* 1 for a plan of plan_open_only. */
+int plan_is_only(const plan *p);
+
+/* 1 when instance `maker` of a needed job is not run (plan_open_only), and plan_note was not told what it
+ * left. */
+int plan_is_lying(const plan *p, uint32_t number, uint32_t maker);
+
+/* What lies there of such an instance, as for plan_settle. */
+void plan_note(plan *p, uint32_t number, uint32_t maker, const deja_hash *left, uint64_t stamp);
 
 /*
  * Whether the outputs of these were the same at `since_ns` (monotonic) as when they ended: told by a look

@@ -191,10 +191,20 @@ int reads_list(reads *ret, job *j, const char *program, deja_error *err)
     return status;
 }
 
+int reads_add_lying(reads *r, const char *path, uint32_t flags, deja_error *err)
+{
+    int status = add_item(r, path, flags, err);
+    r->lying += status == 0;
+    return status;
+}
+
 static const char *kind_of(const reads *r, size_t i)
 {
     size_t first = (size_t)r->has_program + (size_t)r->has_library;
-    return r->has_library && i == 0 ? "library" : i < first + r->has_stdin ? "standard input" : "input";
+    return i >= r->count - r->lying   ? "needed output"
+           : r->has_library && i == 0 ? "library"
+           : i < first + r->has_stdin ? "standard input"
+                                      : "input";
 }
 
 static int explain(const deja_digest_item *item, const char *what, deja_error *err)
@@ -256,7 +266,7 @@ void reads_key(const reads *r, deja_key *key)
     i += (size_t)r->has_program + (size_t)r->has_library;
     if (r->has_stdin)
         deja_key_add_content(key, DEJA_FIELD_STDIN, r->items[i].path, &r->items[i].content), i++;
-    for (; i < r->count; i++)
+    for (; i < r->count - r->lying; i++)
         reads_key_file(key, DEJA_FIELD_INPUT, &r->items[i]);
     for (i = 0; i < r->empty_count; i++)
         deja_key_add_content(key, DEJA_FIELD_INPUT, r->empty[i],
@@ -274,9 +284,9 @@ const deja_content *reads_content(const reads *r, const char *path)
 
 int reads_same_paths(const reads *a, const reads *b)
 {
-    if (a->count != b->count || a->empty_count != b->empty_count)
+    if (a->count - a->lying != b->count - b->lying || a->empty_count != b->empty_count)
         return 0;
-    for (size_t i = 0; i < a->count; i++)
+    for (size_t i = 0; i < a->count - a->lying; i++)
         if (strcmp(a->items[i].path, b->items[i].path) != 0)
             return 0;
     for (size_t i = 0; i < a->empty_count; i++)
@@ -297,7 +307,7 @@ uint64_t reads_way(const reads *r, int dirfd)
 
 void reads_reset(reads *r)
 {
-    r->count = r->empty_count = r->followed_count = 0;
+    r->count = r->lying = r->empty_count = r->followed_count = 0;
     r->has_program = r->has_library = r->has_stdin = 0;
 }
 

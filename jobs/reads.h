@@ -12,9 +12,10 @@ typedef struct reads {
     deja_digest_item
         *items; /* program or library first, then standard input, then inputs sorted by path, each once */
     size_t count, cap;
-    int has_program;    /* items[0] is the program */
-    int has_library;    /* items[0] is the library of a call */
-    int has_stdin;      /* the next one is standard input */
+    size_t lying;    /* so many at the end are outputs of needed jobs that are not run (lying.h): no inputs */
+    int has_program; /* items[0] is the program */
+    int has_library; /* items[0] is the library of a call */
+    int has_stdin;   /* the next one is standard input */
     const char **empty; /* input folders in which there is no file */
     size_t empty_count, empty_cap;
     struct reads_folder *followed; /* folders that links among the inputs lead to, each once */
@@ -27,6 +28,9 @@ typedef struct reads {
  * outputs is among them.
  */
 int reads_list(reads *ret, job *j, const char *program, deja_error *err);
+
+/* Adds an output of a needed job that is not run, to be hashed with the others. DEJA_ENOMEM. */
+int reads_add_lying(reads *r, const char *path, uint32_t flags, deja_error *err);
 
 /* 0 when every item could be read, else the text for the first that could not. The program is left out: it
  * may be executed without being read. */

@@ -40,6 +40,11 @@ void remains_note(remains *r, uint32_t index, const deja_hash *left, uint64_t st
         r->left[index] = *left;
 }
 
+int remains_has(const remains *r, uint32_t index)
+{
+    return r->left && !deja_hash_equal(&r->left[index], &unknown);
+}
+
 void remains_fold(remains *r, int frees)
 {
     if (!r->left)

@@ -33,6 +33,9 @@ void remains_done(remains *r);
 /* `left` NULL: not known. `stamp` is outputs_stamp() then. */
 void remains_note(remains *r, uint32_t index, const deja_hash *left, uint64_t stamp);
 
+/* 1 when it is known what an instance left. */
+int remains_has(const remains *r, uint32_t index);
+
 /* All are noted: makes one hash of them. `frees`: nobody asks for single ones. */
 void remains_fold(remains *r, int frees);
 

@@ -78,7 +78,9 @@ int request_open(request *r, deja_error *err)
         code = selection_open(&r->chosen, r->batch, r->jobs.list, r->jobs.count, err);
     if (!code && r->only_failed)
         code = keep_failed(r, err);
-    return code ? code : plan_open(&r->plan, r->batch, r->chosen, err);
+    if (!code)
+        code = (r->only ? plan_open_only : plan_open)(&r->plan, r->batch, r->chosen, err);
+    return code;
 }
 
 void request_close(request *r)

@@ -17,6 +17,7 @@ typedef struct request {
     words sets;         /* --set NAME=VALUE */
     words jobs;         /* JOB[name=pattern,...] */
     int only_failed;    /* of these what failed when it ran last */
+    int only;           /* without what they need */
     /* opened */
     batch *batch;
     failed *failed;

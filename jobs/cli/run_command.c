@@ -7,6 +7,7 @@ enum {
     OPTION_FOLDER,
     OPTION_FAILED,
     OPTION_SET,
+    OPTION_ONLY,
 };
 
 static const args_option options[] = {
@@ -16,6 +17,8 @@ static const args_option options[] = {
      "Of these jobs run only what failed, or was skipped for that, when it ran last."},
     {OPTION_SET, 0, "set", "NAME=VALUE",
      "Give a variable of the batch another value; again for another one."},
+    {OPTION_ONLY, 0, "only", NULL,
+     "Run nothing that these jobs need: what that made is taken as it lies there."},
     RUN_OPTIONS('n', ".deja beside the batch"),
     {0},
 };
@@ -24,6 +27,7 @@ static const args_example examples[] = {
     {"deja run", "Run all jobs of deja.yaml; what the cache knows is answered."},
     {"deja run -j4 table", "Run the job 'table' and what it needs, four at a time."},
     {"deja run 'count[text=*dunes*,n=1]'", "Run the instances of 'count' whose values match."},
+    {"deja run --only table", "Run 'table' alone, with what is there of the jobs that it needs."},
     {"deja run --failed", "Run again what failed last time."},
     {"deja run --set n=100", "Run with another value of the batch's variable 'n'."},
     {"deja run --dry-run", "See what would run."},
@@ -76,6 +80,8 @@ static int take_option(run *r, const args *a, int id, deja_error *err)
         return r->request.only_failed = 1, 0;
     case OPTION_SET:
         return words_add(&r->request.sets, a->value, err);
+    case OPTION_ONLY:
+        return r->request.only = 1, 0;
     case ARGS_WORD:
         return words_add(&r->request.jobs, a->value, err);
     default:

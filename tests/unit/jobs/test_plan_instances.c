@@ -274,7 +274,7 @@ static void settle_one(const world *w, plan *p, progress *s)
 }
 
 /* What needed jobs left is told of these instances, in their order, and of no others. */
-static void check_left(const world *w, const plan *p, uint32_t def, uint32_t index)
+static void check_left(const world *w, plan *p, uint32_t def, uint32_t index)
 {
     const batch_job *d = &w->b->jobs[def];
     job reader = {0};

@@ -58,6 +58,9 @@ typedef struct active {
     int64_t aside_ns;                     /* how long it was set aside last; 0: never */
     int64_t aside_since_ns, ask_again_ns; /* monotonic */
     int said_waiting;
+    int estimated;      /* `wall_ns` and `chain_ns` are asked for */
+    int64_t wall_ns;    /* that it will run, by the record */
+    int64_t chain_ns;   /* until the last job of the longest chain that begins with it */
     int looks_now;      /* its result does not wait to be verified */
     uint64_t way;       /* reads_way() when it started */
     int64_t started_ns; /* wall clock */
@@ -106,6 +109,8 @@ struct flow {
     deja_buffer environment;         /* the environment's fields of keys of the job below */
     const batch_job *environment_of; /* NULL: none yet */
     int64_t opened_ns;               /* discovered_now_ns() when the run began */
+    struct estimates *estimates;     /* of durations; NULL: not asked for yet, or */
+    int estimates_failed;            /* out of memory for them */
     deja_buffer trouble;             /* first reason why a result was not kept */
 };
 

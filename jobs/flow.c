@@ -15,12 +15,14 @@
 #include "aside.h"
 #include "discovered.h"
 #include "ending.h"
+#include "estimates.h"
 #include "functions.h"
 #include "halt.h"
 #include "hit.h"
 #include "keying.h"
 #include "launch.h"
 #include "lying.h"
+#include "order.h"
 #include "outcome.h"
 #include "outputs.h"
 #include "retry.h"
@@ -147,10 +149,11 @@ static int take_one(flow *f, const plan_ready *ready)
     return 1;
 }
 
-static int may_take(const flow *f)
+/* The longest is looked for among many. */
+static int may_take(flow *f)
 {
-    int answers = f->options.lookup || f->options.dry_run;
-    size_t window = answers ? WINDOW : 2 * (size_t)f->options.slots + MISSES_READY;
+    int many = f->options.lookup || f->options.dry_run || order_matters(f);
+    size_t window = many ? WINDOW : 2 * (size_t)f->options.slots + MISSES_READY;
     return !f->stopping && !f->failed && active_count(f) - f->aside.count - f->verifying.count < window &&
            f->aside.count < ASIDE_MOST && f->weight < WEIGHT_MOST;
 }
@@ -354,18 +357,21 @@ static void dispatch_one(active *a)
         start(a);
 }
 
-static int may_dispatch(const flow *f)
+/* The job that is to have a slot now; NULL: none can. */
+static active *next_to_dispatch(flow *f)
 {
     if (!f->missed.first || f->stopping || f->failed || must_wait_its_turn(f, f->missed.first))
-        return 0;
-    return f->options.dry_run || (f->totals.running + f->refreshing < f->options.slots && !is_short(f));
+        return NULL;
+    if (f->options.dry_run)
+        return f->missed.first;
+    return f->totals.running + f->refreshing < f->options.slots && !is_short(f) ? order_first(f) : NULL;
 }
 
 static int dispatch(flow *f)
 {
     int worked = 0;
-    for (; may_dispatch(f); worked = 1)
-        dispatch_one(f->missed.first);
+    for (active *a; (a = next_to_dispatch(f)); worked = 1)
+        dispatch_one(a);
     return worked;
 }
 
@@ -630,6 +636,7 @@ void flow_close(flow *f)
     deja_buffer_done(&f->environment);
     programs_done(&f->programs);
     deja_buffer_done(&f->trouble);
+    estimates_close(f->estimates);
     deja_free(f);
 }
 

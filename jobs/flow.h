@@ -99,6 +99,7 @@ typedef struct flow_options {
     batch_retries retries;          /* of jobs that say nothing about them */
     int64_t timeout_ns;             /* of jobs that say nothing about it; 0: none */
     int64_t grace_ms;               /* from TERM to KILL; 0: 5 s */
+    struct history *history;        /* what takes longest by that starts first; NULL: batch order */
     const char *const *environment; /* of the caller, NULL-terminated "NAME=value" */
     const char *run_id;             /* for DEJA_RUN */
     const sigset_t *signal_mask;    /* of jobs; NULL: the caller's when the first one starts */

@@ -93,6 +93,11 @@ typedef enum history_source {
 #define HISTORY_SAMPLE 64
 history_source history_estimate(history *h, const batch_job *def, uint32_t index, int64_t *ret_wall_ns);
 
+/* The mean of all recorded successes of a job's instances, and the longest: how many there are. Looks at
+ * each.
+ */
+size_t history_mean(history *h, const batch_job *def, int64_t *ret_mean_ns, int64_t *ret_longest_ns);
+
 /* The nearest other instance of the job that succeeded, and its newest success: 1 or 0. Reads a record for
  * each instance, up to 100,000 of them: for one question at a time. */
 int history_nearest(history *h, const batch_job *def, uint32_t index, history_item *ret);

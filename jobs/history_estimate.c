@@ -87,6 +87,38 @@ history_source history_estimate(history *h, const batch_job *def, uint32_t index
     return HISTORY_NEAREST;
 }
 
+typedef struct sum {
+    double wall_ns;
+    int64_t longest_ns;
+    size_t count;
+} sum;
+
+static void add_walls(sum *s, const history_item *items, size_t count, uint64_t of)
+{
+    size_t first, n = history_index_job(items, count, of, &first);
+    for (size_t i = first; i < first + n; i++) {
+        if (!is_success(&items[i]))
+            continue;
+        s->wall_ns += (double)items[i].wall_ns;
+        s->longest_ns = items[i].wall_ns > s->longest_ns ? items[i].wall_ns : s->longest_ns;
+        s->count++;
+    }
+}
+
+size_t history_mean(history *h, const batch_job *def, int64_t *ret_mean_ns, int64_t *ret_longest_ns)
+{
+    sum s = {0};
+    if (!history_ready(h))
+        return 0;
+    add_walls(&s, h->index.base, h->index.base_count, history_job(h, def));
+    add_walls(&s, h->index.tail, h->index.tail_count, history_job(h, def));
+    if (s.count) {
+        *ret_mean_ns = (int64_t)(s.wall_ns / (double)s.count);
+        *ret_longest_ns = s.longest_ns;
+    }
+    return s.count;
+}
+
 int history_nearest(history *h, const batch_job *def, uint32_t index, history_item *ret)
 {
     DEJA_AUTO_FREE history_item *items = NULL;

@@ -581,6 +581,11 @@ uint64_t plan_total(const plan *p, int *ret_unexpanded)
     return p->total;
 }
 
+const graph *plan_graph(const plan *p)
+{
+    return &p->edges.graph;
+}
+
 void plan_close(plan *p)
 {
     if (!p)

@@ -6,6 +6,7 @@
  * that is another job's output): instance by instance where both jobs' instances are known when the run
  * starts, else for all.
  */
+#include "graph.h"
 #include "job.h"
 #include "remains.h"
 #include "selection.h"
@@ -118,6 +119,9 @@ int plan_finished(const plan *p);
 
 /* Number of instances to be run as far as they are known, and whether some job's number is not known yet. */
 uint64_t plan_total(const plan *p, int *ret_unexpanded);
+
+/* Who waits for whom, by definitions; edges may come when instances become known. Borrowed. */
+const graph *plan_graph(const plan *p);
 
 /* NULL is fine. */
 void plan_close(plan *p);

@@ -66,6 +66,14 @@ static int take_grace(run_options *o, const args *a, deja_error *err)
     return 0;
 }
 
+static int take_order(run_options *o, const args *a, deja_error *err)
+{
+    o->batch_order = !strcmp(a->value, "batch");
+    return o->batch_order || !strcmp(a->value, "longest")
+               ? 0
+               : deja_fail(err, DEJA_EINVAL, "--order %s: it is 'longest' or 'batch'", a->value);
+}
+
 int run_options_take(run_options *o, const args *a, int id, deja_error *err)
 {
     switch (id) {
@@ -92,6 +100,8 @@ int run_options_take(run_options *o, const args *a, int id, deja_error *err)
         return take_duration("--timeout", a, 1, &o->timeout_ns, err);
     case RUN_GRACE:
         return take_grace(o, a, err);
+    case RUN_ORDER:
+        return take_order(o, a, err);
     case RUN_KEEP_EDITED:
         return o->keep_edited = 1, 0;
     case RUN_ADOPT:

@@ -15,6 +15,7 @@ typedef struct run_options {
     int end_at_failure;
     unsigned retries;
     int64_t timeout_ns, grace_ms;
+    int batch_order; /* the jobs start in the order of the batch */
 } run_options;
 
 enum {
@@ -28,6 +29,7 @@ enum {
     RUN_RETRIES,
     RUN_TIMEOUT,
     RUN_GRACE,
+    RUN_ORDER,
     RUN_KEEP_EDITED,
     RUN_ADOPT,
     RUN_QUIET,
@@ -57,6 +59,9 @@ enum {
         {RUN_TIMEOUT, 0, "timeout", "TIME",                                                                  \
          "End a job that runs longer than TIME (10m, 1h30m, 90), unless the batch says how long it may."},   \
         {RUN_GRACE, 0, "grace", "TIME", "Kill what was told to end after TIME (default: 5s)."},              \
+        {RUN_ORDER, 0, "order", "ORDER",                                                                     \
+         "Start jobs in this ORDER: longest (what keeps others waiting longest by earlier runs first; the "  \
+         "default) or batch."},                                                                              \
         {RUN_KEEP_EDITED, 0, "keep-edited", NULL, "Leave outputs alone that were changed since."},           \
         {RUN_ADOPT, 0, "adopt", NULL,                                                                        \
          "Take outputs that lie there for what a job would make, unless something that it reads is newer; "  \

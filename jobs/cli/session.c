@@ -106,6 +106,7 @@ static int open_flow(session *s, deja_error *err)
                       .retries = {.times = s->run->retries},
                       .timeout_ns = s->run->timeout_ns,
                       .grace_ms = s->run->grace_ms,
+                      .history = s->run->batch_order ? NULL : s->history,
                       .environment = (const char *const *)environ,
                       .run_id = record_id(s->report.record),
                       .signal_mask = &s->signals.old,

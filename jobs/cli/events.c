@@ -8,7 +8,7 @@
 
 enum { CHUNK_BYTES = 65535 }; /* of a long stream; a multiple of three, for base64 */
 
-static const char *kind_name(flow_event_kind kind)
+const char *events_kind(flow_event_kind kind)
 {
     switch (kind) {
     case FLOW_STARTED:
@@ -129,9 +129,18 @@ static void add_stream(events *e, const char *name, const flow_bytes *bytes)
         json_bytes(&e->line, name, bytes->data, (size_t)bytes->len);
 }
 
-static void add_outcome(events *e, const flow_event *event)
+static int has_outcome(flow_event_kind kind)
 {
-    deja_buffer *b = &e->line;
+    return kind == FLOW_HIT || kind == FLOW_FINISHED || kind == FLOW_FAILED || kind == FLOW_RETRYING;
+}
+
+int events_ends(flow_event_kind kind)
+{
+    return kind == FLOW_HIT || kind == FLOW_FINISHED || kind == FLOW_FAILED || kind == FLOW_SKIPPED;
+}
+
+static void add_outcome(deja_buffer *b, const flow_event *event)
+{
     if (event->exit_status >= 0)
         json_int(b, "status", event->exit_status);
     else
@@ -151,8 +160,6 @@ static void add_outcome(events *e, const flow_event *event)
         json_bool(b, "adopted", 1);
     if (event->not_kept)
         json_string(b, "not_kept", event->not_kept);
-    add_stream(e, "stdout", &event->out);
-    add_stream(e, "stderr", &event->err);
 }
 
 static void add_attempt(deja_buffer *b, const flow_event *event)
@@ -163,12 +170,9 @@ static void add_attempt(deja_buffer *b, const flow_event *event)
         json_seconds(b, "retry_s", event->retry_ns);
 }
 
-void events_job(events *e, const flow_event *event)
+void events_describe(deja_buffer *b, const flow_event *event)
 {
-    deja_buffer *b = &e->line;
-    deja_buffer_clear(b);
-    json_open(b, NULL, '{');
-    json_word(b, "event", kind_name(event->kind));
+    json_word(b, "event", events_kind(event->kind));
     if (event->def) {
         json_string(b, "job", event->def->name);
         fields_params(b, "params", event->def, event->index);
@@ -183,9 +187,20 @@ void events_job(events *e, const flow_event *event)
         json_string(b, event->kind == FLOW_NOTE ? "text" : "reason", event->reason);
     if (event->attempt > 1 || event->kind == FLOW_RETRYING)
         add_attempt(b, event);
-    if (event->kind == FLOW_HIT || event->kind == FLOW_FINISHED || event->kind == FLOW_FAILED ||
-        event->kind == FLOW_RETRYING)
-        add_outcome(e, event);
+    if (has_outcome(event->kind))
+        add_outcome(b, event);
+}
+
+void events_job(events *e, const flow_event *event)
+{
+    deja_buffer *b = &e->line;
+    deja_buffer_clear(b);
+    json_open(b, NULL, '{');
+    events_describe(b, event);
+    if (has_outcome(event->kind)) {
+        add_stream(e, "stdout", &event->out);
+        add_stream(e, "stderr", &event->err);
+    }
     deja_buffer_add_string(b, "}\n");
     flush(e, 0);
 }

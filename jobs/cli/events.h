@@ -10,6 +10,15 @@ typedef struct events {
     deja_buffer line; /* used again for each */
 } events;
 
+/* 1 for the events that are the last of a job that a run does: hit, finished, failed, skipped. */
+int events_ends(flow_event_kind kind);
+
+/* "hit", "finished": the name of an event. Static memory. */
+const char *events_kind(flow_event_kind kind);
+
+/* The members of an event but for the output of its job. */
+void events_describe(deja_buffer *b, const flow_event *event);
+
 /* What happened to a job, its output included. */
 void events_job(events *e, const flow_event *event);
 

@@ -60,20 +60,21 @@ static held *keep_in_memory(held_pool *p, const held_span spans[2], deja_error *
     return h;
 }
 
-static int open_spool(held_pool *p, deja_error *err)
+int held_unnamed(const char *folder, deja_error *err)
 {
-    if (p->spool_fd >= 0)
-        return 0;
-    const char *named = p->folder ? p->folder : getenv("TMPDIR");
-    const char *const folders[] = {named, "/var/tmp", "/tmp"};
+    const char *const folders[] = {folder ? folder : getenv("TMPDIR"), "/var/tmp", "/tmp"};
     int fd = DEJA_EIO;
     for (size_t i = 0; i < 3 && fd < 0; i++)
         if (folders[i] && *folders[i])
             fd = deja_file_unnamed(AT_FDCWD, folders[i], err);
-    if (fd < 0)
-        return fd;
-    p->spool_fd = fd;
-    return 0;
+    return fd;
+}
+
+static int open_spool(held_pool *p, deja_error *err)
+{
+    if (p->spool_fd < 0)
+        p->spool_fd = held_unnamed(p->folder, err);
+    return p->spool_fd < 0 ? p->spool_fd : 0;
 }
 
 static int copy_to_spool(held_pool *p, const held_span *s, uint64_t off, deja_error *err)

@@ -37,6 +37,9 @@ typedef struct held_pool {
     deja_error trouble;
 } held_pool;
 
+/* Opens an unnamed file in `folder`, NULL: TMPDIR, else in /var/tmp, else in /tmp. fd or negative code. */
+int held_unnamed(const char *folder, deja_error *err);
+
 /* An empty piece in memory with room for `cap` bytes, NULL when over the limit or out of memory. */
 held *held_new(held_pool *p, uint32_t cap);
 

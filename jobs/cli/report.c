@@ -158,7 +158,8 @@ static void print(report *r, const flow_event *e)
     case FLOW_FINISHED:
     case FLOW_FAILED:
     case FLOW_SKIPPED:
-        printer_add(r->printer, e->def->number, e->index, &e->out, &e->err);
+        printer_add(r->printer, e->def->number, e->index,
+                    r->options.table && result_table_is_output(r->options.table) ? NULL : &e->out, &e->err);
         break;
     case FLOW_WOULD_RUN:
     case FLOW_WOULD_HIT:
@@ -200,6 +201,16 @@ static void take_down(report *r, const flow_event *e)
     record_event(r->record, e);
 }
 
+/* What could not be written is told at the end, and by the exit status. */
+static void write_down(report *r, const flow_event *e)
+{
+    deja_error err;
+    if (r->options.results && result_tree_take(r->options.results, e, &err))
+        outbox_lose(r->box, &err);
+    if (r->options.table)
+        result_table_take(r->options.table, e);
+}
+
 static int ends_dry(const flow_event *e)
 {
     return e->kind == FLOW_WOULD_RUN || e->kind == FLOW_WOULD_HIT || e->kind == FLOW_FAILED ||
@@ -219,6 +230,7 @@ void report_listen(void *context, const flow_event *event)
     if (r->options.verbose)
         say_verbose(r, e);
     print(r, e);
+    write_down(r, e);
     if (e->kind == FLOW_NOTE)
         note(r, e);
     else if (e->kind == FLOW_WAITING)
@@ -349,6 +361,13 @@ static void end_with_summary(report *r, const flow_totals *t, int exit_status)
     queue_line(r, &b);
 }
 
+static void end_table(report *r)
+{
+    deja_error err;
+    if (r->options.table && result_table_finish(r->options.table, r->box, &err))
+        outbox_lose(r->box, &err);
+}
+
 void report_end(report *r, const flow_totals *t, int exit_status)
 {
     DEJA_AUTO_BUFFER deja_buffer run = {0};
@@ -357,6 +376,7 @@ void report_end(report *r, const flow_totals *t, int exit_status)
         progress_hide(&r->progress);
     if (r->printer)
         printer_finish(r->printer);
+    end_table(r);
     if (r->record && !r->options.dry_run)
         record_finish(r->record, t, exit_status);
     say_record_trouble(r);

@@ -10,6 +10,8 @@
 #include "printer.h"
 #include "progress.h"
 #include "record.h"
+#include "result_table.h"
+#include "result_tree.h"
 
 typedef struct report_options {
     int quiet, verbose, json, dry_run;
@@ -17,8 +19,10 @@ typedef struct report_options {
     int keep_hits;   /* hits go into the record */
     int only_output; /* `deja exec`: one job, whose failure is told by its own output and status */
     unsigned slots;
-    const char *runs;   /* folder of run records, NULL: none */
-    forecast *forecast; /* of a dry run; else NULL */
+    const char *runs;     /* folder of run records, NULL: none */
+    forecast *forecast;   /* of a dry run; else NULL */
+    result_tree *results; /* where results are written, too; NULL: nowhere */
+    result_table *table;  /* NULL: none */
 } report_options;
 
 typedef struct report {

@@ -74,6 +74,32 @@ static int take_order(run_options *o, const args *a, deja_error *err)
                : deja_fail(err, DEJA_EINVAL, "--order %s: it is 'longest' or 'batch'", a->value);
 }
 
+/* "csv", "json=rows.json". */
+static int take_table(run_options *o, const args *a, deja_error *err)
+{
+    const char *file = strchr(a->value, '=');
+    size_t len = file ? (size_t)(file - a->value) : strlen(a->value);
+    o->table = len == 3 && !strncmp(a->value, "csv", len)    ? TABLE_CSV
+               : len == 4 && !strncmp(a->value, "json", len) ? TABLE_JSON
+                                                             : TABLE_NONE;
+    o->table_file = file ? file + 1 : NULL;
+    if (o->table == TABLE_NONE)
+        return deja_fail(err, DEJA_EINVAL, "--table %s: it is csv, json, csv=FILE or json=FILE", a->value);
+    return file && !file[1] ? deja_fail(err, DEJA_EINVAL, "--table %s names no file", a->value) : 0;
+}
+
+int run_options_check(const run_options *o, deja_error *err)
+{
+    if (o->table == TABLE_NONE)
+        return 0;
+    if (o->dry_run)
+        return deja_fail(err, DEJA_EINVAL, "--table is of results, and a dry run has none");
+    if (o->json && !o->table_file)
+        return deja_fail(err, DEJA_EINVAL,
+                         "--table and --json would both write to standard output; say --table FORM=FILE");
+    return 0;
+}
+
 int run_options_take(run_options *o, const args *a, int id, deja_error *err)
 {
     switch (id) {
@@ -112,6 +138,11 @@ int run_options_take(run_options *o, const args *a, int id, deja_error *err)
         return o->verbose = 1, 0;
     case RUN_NO_PROGRESS:
         return o->no_progress = 1, 0;
+    case RUN_RESULTS:
+        o->results = a->value;
+        return *a->value ? 0 : deja_fail(err, DEJA_EINVAL, "--results needs a folder");
+    case RUN_TABLE:
+        return take_table(o, a, err);
     default:
         return o->json = 1, 0;
     }

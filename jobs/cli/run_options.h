@@ -4,11 +4,15 @@
  * The options that all commands have that run many jobs: their part of a table, and what they say.
  */
 #include "args.h"
+#include "result_table.h"
 
 typedef struct run_options {
     const char *cache; /* NULL: not given */
     int64_t slots;     /* 0: not given */
     int dry_run, force, keep_edited, adopt, quiet, verbose, no_progress, json;
+    const char *results;    /* a folder; NULL: none */
+    table_form table;       /* TABLE_NONE: none */
+    const char *table_file; /* NULL: standard output */
     /* As flow_options has them. */
     uint64_t failures_most;
     double failures_percent;
@@ -35,6 +39,8 @@ enum {
     RUN_QUIET,
     RUN_VERBOSE,
     RUN_NO_PROGRESS,
+    RUN_RESULTS,
+    RUN_TABLE,
     RUN_JSON,
     RUN_OWN, /* options of the command itself begin here */
 };
@@ -70,11 +76,20 @@ enum {
          "No progress and no summary. Results, warnings and failures are still told."},                      \
         {RUN_VERBOSE, 'v', "verbose", NULL, "Say when a job starts, finishes, or is answered."},             \
         {RUN_NO_PROGRESS, 0, "no-progress", NULL, "No progress, but the summary at the end."},               \
+        {RUN_RESULTS, 0, "results", "DIR",                                                                   \
+         "Write DIR/JOB/NAME=VALUE/.../stdout, stderr and meta.json of each job; what is there of other "    \
+         "jobs stays."},                                                                                     \
+        {RUN_TABLE, 0, "table", "FORM[=FILE]",                                                               \
+         "Write a table of parameters and results to FILE, or to standard output instead of the jobs' own; " \
+         "FORM is csv or json."},                                                                            \
     {                                                                                                        \
         RUN_JSON, 0, "json", NULL, "Write one JSON object a line to standard output for all that happens."   \
     }
 
 /* Takes the option `id`, below RUN_OWN, that a->value belongs to. DEJA_EINVAL with a text for the user. */
 int run_options_take(run_options *o, const args *a, int id, deja_error *err);
+
+/* DEJA_EINVAL for options that do not go together. */
+int run_options_check(const run_options *o, deja_error *err);
 
 #endif

@@ -65,6 +65,22 @@ static void begin_forecast(session *s)
                                      .nearest = s->options.form != FORECAST_LINE}};
 }
 
+/* What is written beside, or instead of, the jobs' output. */
+static int open_results(session *s, deja_error *err)
+{
+    const run_options *run = s->run;
+    result_table_options t = {.form = run->table,
+                              .file = run->table_file,
+                              .jobs = s->options.batch->job_count,
+                              .count = count_instances,
+                              .has = has_instance,
+                              .context = s};
+    if (run->results && !run->dry_run &&
+        result_tree_open(&s->results, run->results, s->options.runs ? record_id(s->record) : "", err))
+        return err->code;
+    return run->table == TABLE_NONE ? 0 : result_table_open(&s->table, &t, err);
+}
+
 static int open_report(session *s, deja_error *err)
 {
     const run_options *run = s->run;
@@ -83,7 +99,9 @@ static int open_report(session *s, deja_error *err)
                         .keep_hits = 1,
                         .slots = s->slots,
                         .runs = s->options.runs,
-                        .forecast = run->dry_run ? &s->forecast : NULL};
+                        .forecast = run->dry_run ? &s->forecast : NULL,
+                        .results = s->results,
+                        .table = s->table};
     begin_forecast(s);
     report_begin(&s->report, &o, s->box, p, deja_take(s->record));
     return 0;
@@ -141,8 +159,9 @@ int session_open(session *s, const session_options *options, const run_options *
                        .trace = options->trace};
     s->slots = run->slots ? (unsigned)run->slots : (unsigned)deja_cpu_count();
     s->raised = descriptors_raise(&s->job_descriptors);
-    if (signals_open(&s->signals, err) || (!options->no_cache && vault_open(&s->vault, &o, err)) ||
-        open_record(s, err) || open_report(s, err))
+    if (run_options_check(run, err) || signals_open(&s->signals, err) ||
+        (!options->no_cache && vault_open(&s->vault, &o, err)) || open_record(s, err) ||
+        open_results(s, err) || open_report(s, err))
         return err->code;
     if (s->vault.unusable)
         report_say(&s->report, "warning: continuing without the cache: %s", s->vault.trouble.text);
@@ -200,6 +219,8 @@ void session_close(session *s)
     record_close(s->record);
     forecast_done(&s->forecast);
     history_close(s->history);
+    result_tree_close(s->results);
+    result_table_close(s->table);
     outbox_close(s->box);
     vault_close(&s->vault);
     if (s->run)

@@ -38,6 +38,8 @@ typedef struct session {
     forecast forecast; /* of a dry run */
     record *record;    /* the report's once that has begun */
     outbox *box;
+    result_tree *results;
+    result_table *table;
     signals signals;
     report report;
 } session;

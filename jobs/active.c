@@ -8,6 +8,7 @@
 #include "feed.h"
 #include "held_list.h"
 #include "outputs.h"
+#include "resources.h"
 #include <deja/cleanup.h>
 #include <string.h>
 
@@ -40,13 +41,16 @@ static void list_remove(active_list *l, active *a)
     l->count--;
 }
 
-static active_list *list_of(flow *f, stage s)
+static active_list *list_of(const active *a, stage s)
 {
+    flow *f = a->flow;
     switch (s) {
     case LOOKING:
         return &f->looking;
     case MISSED:
         return &f->missed;
+    case HELD:
+        return resources_list(f, a->job.def);
     case ASIDE:
         return &f->aside;
     case VERIFYING:
@@ -117,7 +121,9 @@ void active_enter(active *a, stage s)
     flow *f = a->flow;
     if (s == MISSED || s == ASIDE)
         end_refreshing(a);
-    active_list *from = list_of(f, a->stage), *to = list_of(f, s);
+    resources_enter(a, s);
+    active_list *from = list_of(a, a->stage), *to = list_of(a, s);
+    f->held += (s == HELD) - (a->stage == HELD);
     f->preparing -= a->stage <= REREADING;
     f->preparing += s <= REREADING;
     a->stage = s;
@@ -129,7 +135,7 @@ void active_enter(active *a, stage s)
 
 size_t active_count(const flow *f)
 {
-    return f->looking.count + f->missed.count + f->aside.count + f->verifying.count + f->busy.count;
+    return f->looking.count + f->missed.count + f->held + f->aside.count + f->verifying.count + f->busy.count;
 }
 
 int active_is_stale(const active *a)
@@ -310,7 +316,9 @@ void active_retire(active *a)
     a->entry = NULL;
     f->weight -= a->weight;
     end_refreshing(a);
-    list_remove(list_of(f, a->stage), a);
+    resources_leave(a);
+    list_remove(list_of(a, a->stage), a);
+    f->held -= a->stage == HELD;
     f->preparing -= a->stage <= REREADING;
     a->next = f->idle;
     f->idle = a;

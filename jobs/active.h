@@ -18,6 +18,7 @@ typedef enum stage {
     RESTORING, /* a hit: outputs are put in place */
     REREADING, /* a hit: what its entry does not tell of its outputs is read for the jobs that need it */
     MISSED,    /* waits for a slot */
+    HELD,      /* waits for resources */
     ASIDE,     /* somebody else has a claim: asks again later */
     RUNNING,
     ADOPTED,    /* its outputs lay there: it has ended without having run */
@@ -54,6 +55,8 @@ typedef struct active {
     int claimed;               /* key and outputs */
     deja_hash *output_claims;  /* of the outputs */
     size_t output_claim_count, output_claim_cap;
+    int has_resources;                    /* all that it asks for */
+    int64_t held_since_ns;                /* monotonic: when it first waited for them; 0: it does not */
     int looked_again;                     /* after claiming */
     int64_t aside_ns;                     /* how long it was set aside last; 0: never */
     int64_t aside_since_ns, ask_again_ns; /* monotonic */
@@ -91,8 +94,10 @@ struct flow {
     struct functions *functions; /* NULL: the batch calls none */
     flow_totals totals;
     active_list looking, missed, aside, verifying;
-    active_list busy;       /* with the cache or running */
-    active *idle;           /* to be used again, linked by `next` */
+    active_list busy; /* with the cache or running */
+    active *idle;     /* to be used again, linked by `next` */
+    struct resources *resources;
+    size_t held;            /* actives that wait for resources */
     size_t preparing;       /* actives whose fate is not known yet: HASHING to REREADING */
     size_t refreshing;      /* actives that are */
     size_t adopted;         /* actives that wait to be sealed as if they had run */

@@ -93,24 +93,35 @@ static int join_jobs(batch_reader *r)
     return code;
 }
 
-static size_t count_jobs(const batch_parts *p)
+/* How many there are in the maps called `word` at the tops of all files. */
+static size_t count_at_top(const batch_parts *p, const char *word)
 {
     size_t count = 0;
     for (size_t i = 0; i < p->count; i++) {
-        const yaml_node *jobs = yaml_get(p->list[i]->root, "jobs");
-        count += jobs && jobs->kind == YAML_MAP ? jobs->count : 0;
+        const yaml_node *n = yaml_get(p->list[i]->root, word);
+        count += n && n->kind == YAML_MAP ? n->count : 0;
     }
     return count;
 }
 
+static int read_all_amounts(batch_reader *r, const batch_parts *p)
+{
+    size_t count = count_at_top(p, "resources");
+    int code = 0;
+    r->b->resources = count ? read_alloc(r, count, sizeof *r->b->resources) : NULL;
+    if (count && !r->b->resources)
+        return read_no_memory(r);
+    for (size_t i = 0; i < p->count && !code; i++) {
+        const yaml_node *n = yaml_get(p->list[i]->root, "resources");
+        code = n ? batch_read_amounts(r, n) : 0;
+    }
+    return code;
+}
+
 static int read_all_vars(batch_reader *r, const batch_parts *p)
 {
-    size_t count = 0;
+    size_t count = count_at_top(p, "vars");
     int code = 0;
-    for (size_t i = 0; i < p->count; i++) {
-        const yaml_node *n = yaml_get(p->list[i]->root, "vars");
-        count += n && n->kind == YAML_MAP ? n->count : 0;
-    }
     r->b->vars = count ? read_alloc(r, count, sizeof *r->b->vars) : NULL;
     if (count && !r->b->vars)
         return read_no_memory(r);
@@ -144,12 +155,14 @@ static int read_part(batch_reader *r, batch_part *part)
 
 static int read_parts(batch_reader *r, const batch_parts *p)
 {
-    size_t count = count_jobs(p);
+    size_t count = count_at_top(p, "jobs");
     r->b->jobs = read_alloc(r, count, sizeof *r->b->jobs);
     r->stamps = deja_calloc(count + 1, sizeof *r->stamps);
     if (!r->b->jobs || !r->stamps)
         return read_no_memory(r);
     int code = read_all_vars(r, p);
+    if (!code)
+        code = read_all_amounts(r, p);
     for (size_t i = 0; i < p->count && !code; i++)
         code = read_part(r, p->list[i]);
     for (size_t i = 0; i < p->count && !code; i++)

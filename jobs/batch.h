@@ -74,6 +74,13 @@ typedef struct batch_retries {
 /* What is not said of them. */
 #define BATCH_RETRIES ((batch_retries){.backoff = 2, .most_ns = INT64_C(60) * 1000000000, .jitter = 0.1})
 
+/* So much of what jobs share: what there is, or what a job asks for. */
+typedef struct batch_amount {
+    const char *name;
+    uint64_t amount;
+    mark at;
+} batch_amount;
+
 typedef struct batch_job {
     const char *name;
     uint32_t number; /* index into batch.jobs; file order */
@@ -112,14 +119,18 @@ typedef struct batch_job {
     const char *scope;    /* NULL without */
     const int *ok_status; /* exit statuses that are success */
     size_t ok_count;
-    const batch_retries *retries; /* NULL: not said */
-    int64_t timeout_ns;           /* 0: not said; INT64_MAX: none */
-    uint64_t memory_bytes;        /* that it needs, and may have; 0: not said */
-    int allow_failure;            /* its failure is none of the run */
-    int cache;                    /* 0: runs every time */
-    int keep_record;              /* keep: record */
-    int keep_failed;              /* outputs of a failed job stay */
-    struct feed *feed;            /* its instances come from there during the run; NULL: from the matrix */
+    const batch_retries *retries;  /* NULL: not said */
+    int64_t timeout_ns;            /* 0: not said; INT64_MAX: none */
+    uint64_t memory_bytes;         /* that it needs, and may have; 0: not said */
+    unsigned cpus;                 /* of the slots, while it runs; 0: not said, 1 */
+    const batch_amount *resources; /* what it asks for, each name once */
+    size_t resource_count;
+    unsigned limit;    /* instances that run at once; 0: any number */
+    int allow_failure; /* its failure is none of the run */
+    int cache;         /* 0: runs every time */
+    int keep_record;   /* keep: record */
+    int keep_failed;   /* outputs of a failed job stay */
+    struct feed *feed; /* its instances come from there during the run; NULL: from the matrix */
 } batch_job;
 
 /* A value that the whole batch shares. */
@@ -137,6 +148,8 @@ typedef struct batch {
     uint32_t job_count;
     const batch_var *vars;
     size_t var_count;
+    const batch_amount *resources; /* that there are */
+    size_t resource_count;
     int absolute_keys;           /* deja exec: the absolute working directory is in the key */
     const char *const *warnings; /* each like the text of an error, with "warning:" in it */
     size_t warning_count;

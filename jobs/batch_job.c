@@ -7,15 +7,15 @@
 #include <string.h>
 
 static const char *const job_words[] = {
-    "run",     "call",    "with",          "shell",     "matrix", "when", "inputs",
-    "outputs", "depfile", "env",           "clean-env", "secret", "cwd",  "stdin",
-    "needs",   "version", "scope",         "ok-status", "cache",  "keep", "keep-failed",
-    "retries", "timeout", "allow-failure", "memory",    NULL};
+    "run",     "call",      "with",      "shell",  "matrix",      "when",    "inputs",  "outputs",
+    "depfile", "env",       "clean-env", "secret", "cwd",         "stdin",   "needs",   "version",
+    "scope",   "ok-status", "cache",     "keep",   "keep-failed", "retries", "timeout", "allow-failure",
+    "memory",  "cpus",      "resources", "limit",  NULL};
 
 /* What belongs to one job alone (what it runs, reads, makes and needs) cannot be a default. */
 static const char *const default_words[] = {
-    "shell", "env",  "clean-env",   "secret",  "cwd",     "version",       "scope",  "ok-status",
-    "cache", "keep", "keep-failed", "retries", "timeout", "allow-failure", "memory", NULL};
+    "shell", "env",         "clean-env", "secret",  "cwd",           "version", "scope", "ok-status", "cache",
+    "keep",  "keep-failed", "retries",   "timeout", "allow-failure", "memory",  "cpus",  "resources", NULL};
 
 static int read_version(batch_reader *r, const yaml_node *n, batch_job *job)
 {
@@ -122,6 +122,9 @@ static const word words[] = {
     {"timeout", batch_read_timeout},
     {"allow-failure", batch_read_allow_failure},
     {"memory", batch_read_memory},
+    {"cpus", batch_read_cpus},
+    {"resources", batch_read_asked},
+    {"limit", batch_read_limit},
 };
 
 static int read_words(batch_reader *r, const yaml_node *n, batch_job *job)

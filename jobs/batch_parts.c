@@ -7,7 +7,7 @@
 #include <deja/file.h>
 #include <string.h>
 
-static const char *const top_words[] = {"version", "include", "vars", "defaults", "jobs", NULL};
+static const char *const top_words[] = {"version", "include", "vars", "resources", "defaults", "jobs", NULL};
 
 /* What users would look for at the top of the file, though it belongs in a job or in defaults. */
 static const char *const inner_words[] = {"run",     "shell", "matrix", "when",  "inputs",

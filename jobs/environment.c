@@ -3,15 +3,17 @@
  */
 #include "environment.h"
 #include <deja/cleanup.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* Libraries that start a thread for each CPU unless told otherwise; two jobs of two threads on two cores ran
  * 54 times slower. */
-static const char *const one_thread[] = {
-    "OMP_NUM_THREADS=1",     "OPENBLAS_NUM_THREADS=1",   "MKL_NUM_THREADS=1",   "BLIS_NUM_THREADS=1",
-    "NUMEXPR_NUM_THREADS=1", "VECLIB_MAXIMUM_THREADS=1", "NUMBA_NUM_THREADS=1",
+static const char *const threads[] = {
+    "OMP_NUM_THREADS",     "OPENBLAS_NUM_THREADS",   "MKL_NUM_THREADS",   "BLIS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NUMBA_NUM_THREADS",
 };
+static const char gpus[] = "CUDA_VISIBLE_DEVICES";
 
 static const char *const clean_names[] = {"PATH", "HOME", "USER", "TMPDIR"};
 
@@ -158,13 +160,14 @@ static void add_pair(job *j, list *l, const char *name, const char *value)
     l->items[l->count++] = pair;
 }
 
-static void add_outer(job *j, list *l, const char *const *outer)
+static void add_outer(job *j, list *l, const char *const *outer, int without_gpus)
 {
     static const char *const ours[] = {"PWD", "OLDPWD", "DEJA_CLAIMS", "DEJA_RUN"};
     for (size_t i = 0; outer && outer[i]; i++) {
         const char *end = strchr(outer[i], '=');
         size_t len = end ? (size_t)(end - outer[i]) : 0;
-        int skip = len == 0 || is_named(j->def, outer[i], len);
+        int skip = len == 0 || is_named(j->def, outer[i], len) ||
+                   (without_gpus && value_of(outer[i], gpus, sizeof gpus - 1));
         for (size_t k = 0; !skip && k < sizeof ours / sizeof *ours; k++)
             skip = value_of(outer[i], ours[k], strlen(ours[k])) != NULL;
         for (size_t k = 0, pass = !j->def->clean_env; !skip && !pass; k++) {
@@ -189,37 +192,45 @@ static int add_named(job *j, list *l, const char *const *outer, deja_error *err)
     return 0;
 }
 
-static void add_ours(job *j, list *l, const char *cwd, const char *claims)
+static void add_threads(job *j, list *l, unsigned count)
 {
-    if (!is_named(j->def, "PWD", 3))
-        add_pair(j, l, "PWD", cwd);
-    if (claims)
-        add_pair(j, l, "DEJA_CLAIMS", claims);
-    l->items[l->count] = NULL;
+    char text[16];
     size_t users = l->count;
-    for (size_t i = 0; i < sizeof one_thread / sizeof *one_thread; i++) {
-        size_t len = strcspn(one_thread[i], "=");
+    snprintf(text, sizeof text, "%u", count ? count : 1);
+    for (size_t i = 0; i < sizeof threads / sizeof *threads; i++) {
+        size_t len = strlen(threads[i]);
         int set = 0;
         for (size_t k = 0; !set && k < users; k++)
-            set = value_of(l->items[k], one_thread[i], len) != NULL;
+            set = value_of(l->items[k], threads[i], len) != NULL;
         if (!set)
-            l->items[l->count++] = one_thread[i];
+            add_pair(j, l, threads[i], text);
     }
+}
+
+static void add_ours(job *j, list *l, const environment_own *own)
+{
+    if (!is_named(j->def, "PWD", 3))
+        add_pair(j, l, "PWD", own->cwd);
+    if (own->claims)
+        add_pair(j, l, "DEJA_CLAIMS", own->claims);
+    if (own->gpus && !is_named(j->def, gpus, sizeof gpus - 1))
+        add_pair(j, l, gpus, own->gpus);
+    add_threads(j, l, own->threads);
     l->items[l->count] = NULL;
 }
 
-int environment_build(const char *const **ret, job *j, const char *const *outer, const char *cwd,
-                      const char *claims, deja_error *err)
+int environment_build(const char *const **ret, job *j, const char *const *outer, const environment_own *own,
+                      deja_error *err)
 {
-    size_t room = list_length(outer) + j->def->env_count + sizeof one_thread / sizeof *one_thread + 3;
+    size_t room = list_length(outer) + j->def->env_count + sizeof threads / sizeof *threads + 4;
     list l = {.items = deja_arena_alloc(&j->arena, room * sizeof *l.items)};
     if (!l.items)
         return deja_fail(err, DEJA_ENOMEM, "environment of the job: out of memory");
-    add_outer(j, &l, outer);
+    add_outer(j, &l, outer, own->gpus != NULL);
     int status = add_named(j, &l, outer, err);
     if (status < 0)
         return status;
-    add_ours(j, &l, cwd, claims);
+    add_ours(j, &l, own);
     if (j->arena.failed)
         return deja_fail(err, DEJA_ENOMEM, "environment of the job: out of memory");
     *ret = l.items;

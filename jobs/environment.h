@@ -16,13 +16,21 @@ const char *environment_get(const char *const *list, const char *name);
  */
 int environment_key(deja_key *key, job *j, const char *const *outer, deja_error *err);
 
+/* What deja itself sets. */
+typedef struct environment_own {
+    const char *cwd;    /* absolute: PWD */
+    const char *claims; /* DEJA_CLAIMS; NULL: none */
+    unsigned threads;   /* of OpenMP and its kin; 0: one */
+    const char *gpus;   /* CUDA_VISIBLE_DEVICES; NULL: as outside */
+} environment_own;
+
 /*
  * The whole environment for the job's process, NULL-terminated, in the job's arena: the caller's (or the
- * clean one), what the batch sets, and of deja's own PWD (absolute folder `cwd`), DEJA_CLAIMS=`claims`, and
- * one thread for OpenMP and its kin, each of these only where the user did not set it.
+ * clean one), what the batch sets, and deja's own. Of these PWD, numbers of threads and GPUs are the user's
+ * where the batch sets them, numbers of threads also where they are set outside.
  */
-int environment_build(const char *const **ret, job *j, const char *const *outer, const char *cwd,
-                      const char *claims, deja_error *err);
+int environment_build(const char *const **ret, job *j, const char *const *outer, const environment_own *own,
+                      deja_error *err);
 
 /* The PATH that the job will have, or the system's default. In the job's arena or borrowed from `outer`. */
 const char *environment_path(job *j, const char *const *outer);

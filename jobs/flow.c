@@ -25,6 +25,7 @@
 #include "order.h"
 #include "outcome.h"
 #include "outputs.h"
+#include "resources.h"
 #include "retry.h"
 #include "verify.h"
 #include <deja/cleanup.h>
@@ -42,7 +43,7 @@
 #define MISSES_READY 16
 /* Paths that jobs in flight read at most, all together, where one job reads less than that: 20 MB or so. */
 #define WEIGHT_MOST 100000
-/* So many more jobs may wait for a claim of somebody else. */
+/* So many more jobs may wait for a claim of somebody else, or for resources. */
 #define ASIDE_MOST (8 * WINDOW)
 /* After so long a step of taking ends, so that signals and the terminal are looked after. */
 #define TAKE_NS (20 * DEJA_MS_NS)
@@ -154,8 +155,9 @@ static int may_take(flow *f)
 {
     int many = f->options.lookup || f->options.dry_run || order_matters(f);
     size_t window = many ? WINDOW : 2 * (size_t)f->options.slots + MISSES_READY;
-    return !f->stopping && !f->failed && active_count(f) - f->aside.count - f->verifying.count < window &&
-           f->aside.count < ASIDE_MOST && f->weight < WEIGHT_MOST;
+    size_t waiting = f->aside.count + f->held;
+    return !f->stopping && !f->failed && active_count(f) - waiting - f->verifying.count < window &&
+           waiting < ASIDE_MOST && f->weight < WEIGHT_MOST;
 }
 
 static int take(flow *f)
@@ -282,6 +284,7 @@ static void wait_for_resources(active *a, const deja_error *why)
         f->short_since_ns = now;
     f->start_again_ns = now + SHORTAGE_NS;
     active_release(a);
+    resources_give(a);
 }
 
 /* Our own limit of descriptors, and nothing of ours that would give some back. */
@@ -349,6 +352,8 @@ static void dispatch_one(active *a)
         ending_would_run(a);
     else if (active_is_part_of_itself(a))
         refuse_itself(a);
+    else if (!resources_take(a))
+        active_enter(a, HELD);
     else if (!a->claimed && active_is_stale(a))
         begin_again(a);
     else if (!a->claimed && !active_claim(a) && !aside_is_over(a))
@@ -360,11 +365,15 @@ static void dispatch_one(active *a)
 /* The job that is to have a slot now; NULL: none can. */
 static active *next_to_dispatch(flow *f)
 {
+    resources_wake(f);
     if (!f->missed.first || f->stopping || f->failed || must_wait_its_turn(f, f->missed.first))
         return NULL;
     if (f->options.dry_run)
         return f->missed.first;
-    return f->totals.running + f->refreshing < f->options.slots && !is_short(f) ? order_first(f) : NULL;
+    if (!resources_have_slot(f) || is_short(f))
+        return NULL;
+    active *favoured = resources_favoured(f);
+    return favoured ? favoured : order_first(f);
 }
 
 static int dispatch(flow *f)
@@ -603,6 +612,8 @@ static void drop_unstarted(flow *f)
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         for (active *a; (a = lists[i]->first);)
             a->attempt > 1 ? retry_give_up(a) : active_retire(a);
+    for (active *a; (a = resources_first(f));)
+        a->attempt > 1 ? retry_give_up(a) : active_retire(a);
 }
 
 static void tell_warnings(flow *f)
@@ -637,6 +648,7 @@ void flow_close(flow *f)
     programs_done(&f->programs);
     deja_buffer_done(&f->trouble);
     estimates_close(f->estimates);
+    resources_close(f->resources);
     deja_free(f);
 }
 
@@ -649,7 +661,9 @@ int flow_open(flow **ret, batch *b, plan *p, const flow_options *options, deja_e
     f->plan = p;
     f->options = *options;
     f->opened_ns = discovered_now_ns();
-    int status = functions_open(f, err);
+    int status = resources_open(f, err);
+    if (status == 0)
+        status = functions_open(f, err);
     if (status < 0) {
         flow_close(f);
         return status;

@@ -96,6 +96,7 @@ typedef struct flow_options {
     uint64_t failures_most;         /* start nothing after so many failures that are not allowed; 0: go on */
     double failures_percent;        /* or after this part of all jobs; 0: go on */
     int end_at_failure;             /* then end what runs, too */
+    const char *const *resources;   /* NAME=AMOUNT, ended by NULL: instead of what the batch says; or NULL */
     batch_retries retries;          /* of jobs that say nothing about them */
     int64_t timeout_ns;             /* of jobs that say nothing about it; 0: none */
     int64_t grace_ms;               /* from TERM to KILL; 0: 5 s */
@@ -111,7 +112,8 @@ typedef struct flow_options {
     void *context;
 } flow_options;
 
-/* Borrows batch, plan (fresh) and options' pointers until flow_close. DEJA_ENOMEM. */
+/* Borrows batch, plan (fresh) and options' pointers until flow_close. DEJA_ENOMEM; a job that asks for more
+ * resources than there are. */
 int flow_open(flow **ret, batch *b, plan *p, const flow_options *options, deja_error *err);
 
 /* Does all that can be done now without waiting. */

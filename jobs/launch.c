@@ -9,6 +9,7 @@
 #include "held_list.h"
 #include "launch_size.h"
 #include "outputs.h"
+#include "resources.h"
 #include <deja/cleanup.h>
 #include <deja/file.h>
 #include <errno.h>
@@ -172,20 +173,25 @@ static int start_process(active *a, int stdin_fd, deja_error *err)
     DEJA_AUTO_BUFFER deja_buffer file = {0};
     DEJA_AUTO_BUFFER deja_buffer cwd = {0};
     DEJA_AUTO_BUFFER deja_buffer claims = {0};
+    DEJA_AUTO_BUFFER deja_buffer gpus = {0};
     deja_command command = {.stdin_fd = stdin_fd,
                             .user = a,
                             .timeout_ns = active_timeout_ns(a),
                             .memory_bytes = a->job.def->memory_bytes};
     deja_path_join(&cwd, f->batch->folder, a->job.cwd);
     list_claims(a, &claims);
+    resources_gpus(a, &gpus);
     command.cwd = deja_buffer_string(&cwd);
-    int status = environment_build(&command.env, &a->job, f->options.environment, command.cwd,
-                                   claims.len ? claims.data : NULL, err);
+    const environment_own own = {.cwd = command.cwd,
+                                 .claims = claims.len ? claims.data : NULL,
+                                 .threads = resources_cpus(a),
+                                 .gpus = gpus.len ? gpus.data : NULL};
+    int status = environment_build(&command.env, &a->job, f->options.environment, &own, err);
     if (status == 0)
         status = choose_file(a, command.env, &command.argv, &file, err);
     if (status < 0)
         return status;
-    if (file.failed || cwd.failed || claims.failed)
+    if (file.failed || cwd.failed || claims.failed || gpus.failed)
         return deja_fail(err, DEJA_ENOMEM, "start job: out of memory");
     if (launch_check_size(&a->job, command.argv, command.env, err) < 0 || held_lists_write(a, err) < 0)
         return err->code;

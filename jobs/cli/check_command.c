@@ -1,6 +1,7 @@
 /* `deja check`: is a batch right? */
 #include "cli.h"
 #include "request.h"
+#include "resources.h"
 #include "say.h"
 #include <deja/cleanup.h>
 #include <deja/text.h>
@@ -43,7 +44,7 @@ const args_command check_args = {
 static int check(request *r)
 {
     deja_error err;
-    if (request_open(r, &err)) {
+    if (request_open(r, &err) || resources_check(r->batch, &err)) {
         say_error(&err);
         return EXIT_USAGE;
     }

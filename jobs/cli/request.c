@@ -92,6 +92,7 @@ void request_close(request *r)
     deja_trace_close(r->trace);
     deja_buffer_done(&r->runs);
     words_done(&r->sets);
+    words_done(&r->resources);
     words_done(&r->jobs);
     *r = (request){0};
 }

@@ -15,6 +15,7 @@ typedef struct request {
     const char *file;   /* as given; NULL: deja.yaml */
     const char *folder; /* as given (-C), entered already; NULL: none */
     words sets;         /* --set NAME=VALUE */
+    words resources;    /* --resource NAME=AMOUNT */
     words jobs;         /* JOB[name=pattern,...] */
     int only_failed;    /* of these what failed when it ran last */
     int only;           /* without what they need */

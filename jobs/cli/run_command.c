@@ -8,6 +8,7 @@ enum {
     OPTION_FAILED,
     OPTION_SET,
     OPTION_ONLY,
+    OPTION_RESOURCE,
 };
 
 static const args_option options[] = {
@@ -19,6 +20,8 @@ static const args_option options[] = {
      "Give a variable of the batch another value; again for another one."},
     {OPTION_ONLY, 0, "only", NULL,
      "Run nothing that these jobs need: what that made is taken as it lies there."},
+    {OPTION_RESOURCE, 0, "resource", "NAME=N",
+     "There are N of the resource NAME, whatever the batch says; again for another one."},
     RUN_OPTIONS('n', ".deja beside the batch"),
     {0},
 };
@@ -30,6 +33,7 @@ static const args_example examples[] = {
     {"deja run --only table", "Run 'table' alone, with what is there of the jobs that it needs."},
     {"deja run --failed", "Run again what failed last time."},
     {"deja run --set n=100", "Run with another value of the batch's variable 'n'."},
+    {"deja run --resource gpu=2", "Jobs with 'resources: {gpu: 1}' run two at a time, a GPU each."},
     {"deja run --dry-run", "See what would run."},
     {"DEJA_MODE=readonly deja run", "Use results, keep none (off: no cache; refresh: run again and keep)."},
     {0},
@@ -82,6 +86,8 @@ static int take_option(run *r, const args *a, int id, deja_error *err)
         return words_add(&r->request.sets, a->value, err);
     case OPTION_ONLY:
         return r->request.only = 1, 0;
+    case OPTION_RESOURCE:
+        return words_add(&r->request.resources, a->value, err);
     case ARGS_WORD:
         return words_add(&r->request.jobs, a->value, err);
     default:

@@ -121,6 +121,7 @@ static int open_flow(session *s, deja_error *err)
                       .failures_most = s->run->failures_most,
                       .failures_percent = s->run->failures_percent,
                       .end_at_failure = s->run->end_at_failure,
+                      .resources = s->options.resources,
                       .retries = {.times = s->run->retries},
                       .timeout_ns = s->run->timeout_ns,
                       .grace_ms = s->run->grace_ms,
@@ -144,6 +145,7 @@ session_options session_for(const request *r, const char *name, char *const *arg
                              .beside = r->batch->folder,
                              .batch = r->batch,
                              .plan = r->plan,
+                             .resources = r->resources.list,
                              .argv = argv,
                              .trace = r->trace};
 }

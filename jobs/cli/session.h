@@ -21,6 +21,7 @@ typedef struct session_options {
     const char *beside; /* a folder: the cache is beside it unless something else is said; NULL: the user's */
     batch *batch;
     plan *plan;
+    const char *const *resources; /* NAME=AMOUNT, ended by NULL; NULL: none */
     char *const *argv;
     deja_trace *trace;      /* NULL: none */
     forecast_form form;     /* of what a dry run says */

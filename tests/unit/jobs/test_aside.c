@@ -3,6 +3,7 @@
 
 #include "aside.h"
 #include "outputs.h"
+#include "resources.h"
 #include <deja/clock.h>
 
 /* A flow that is never stepped, with jobs a, b and c in flight. */
@@ -25,6 +26,7 @@ static void begin(waiting *w)
 {
     *w = (waiting){.flow = {.options = {.lookup = 1, .listen = note_waiting, .context = w}}};
     w->flow.batch = load("version: 1\njobs:\n  a: {run: x}\n  b: {run: x}\n  c: {run: x}\n");
+    assert_int_equal(resources_open(&w->flow, NULL), 0);
     for (uint32_t i = 0; i < 3; i++) {
         w->jobs[i] = active_new(&w->flow, &w->flow.batch->jobs[i], 0);
         assert_non_null(w->jobs[i]);
@@ -36,6 +38,7 @@ static void end(waiting *w)
     for (int i = 0; i < 3; i++)
         active_retire(w->jobs[i]);
     active_free_idle(&w->flow);
+    resources_close(w->flow.resources);
     batch_free(w->flow.batch);
 }
 

@@ -53,7 +53,8 @@ static const char *const *build_environment(job *j)
 {
     const char *const *list;
     deja_error err;
-    assert_int_equal(environment_build(&list, j, outer, "/work", "abc", &err), 0);
+    assert_int_equal(
+        environment_build(&list, j, outer, &(environment_own){.cwd = "/work", .claims = "abc"}, &err), 0);
     return list;
 }
 
@@ -101,14 +102,16 @@ static void test_environment__of_an_outer_run_is_not_handed_on(void **state)
     batch *b = load("version: 1\njobs:\n  a: {run: x}\n  b: {run: x, env: [OLDPWD, PWD]}\n");
     job a = render(b, "a", 0), named = render(b, "b", 0);
     const char *const *list;
-    assert_int_equal(environment_build(&list, &a, nested, "/work", NULL, NULL), 0);
+    assert_int_equal(environment_build(&list, &a, nested, &(environment_own){.cwd = "/work"}, NULL), 0);
     assert_string_equal(environment_get(list, "PWD"), "/work");
     assert_null(environment_get(list, "OLDPWD"));
     assert_null(environment_get(list, "DEJA_CLAIMS"));
     assert_null(environment_get(list, "DEJA_RUN"));
     assert_null(environment_get(list, ""));
     assert_string_equal(environment_get(list, "DEJA_MODE"), "off");
-    assert_int_equal(environment_build(&list, &named, nested, "/work", "mine", NULL), 0);
+    assert_int_equal(
+        environment_build(&list, &named, nested, &(environment_own){.cwd = "/work", .claims = "mine"}, NULL),
+        0);
     assert_string_equal(environment_get(list, "PWD"), "/x");
     assert_string_equal(environment_get(list, "OLDPWD"), "/y");
     assert_string_equal(environment_get(list, "DEJA_CLAIMS"), "mine");
@@ -156,7 +159,8 @@ static int scenario(job *j)
     deja_key key = {0};
     deja_hash hash;
     deja_error err = {0};
-    int status = environment_build(&list, j, outer, "/work", "abc", &err);
+    int status =
+        environment_build(&list, j, outer, &(environment_own){.cwd = "/work", .claims = "abc"}, &err);
     if (status == 0)
         status = environment_key(&key, j, outer, &err);
     if (status == 0)

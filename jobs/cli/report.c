@@ -2,6 +2,7 @@
 #include "report.h"
 #include "cli.h"
 #include "say.h"
+#include "tagged.h"
 #include <deja/cleanup.h>
 #include <deja/clock.h>
 #include <deja/hash.h>
@@ -144,6 +145,43 @@ static void print_would(report *r, const flow_event *e)
     print_text(r, e, &b);
 }
 
+static void print_streams(report *r, const flow_event *e, const flow_bytes *out, const flow_bytes *err)
+{
+    if (r->options.unordered)
+        outbox_put(r->box, out, err);
+    else
+        printer_add(r->printer, e->def->number, e->index, out, err);
+}
+
+/* What cannot be tagged is printed without tags rather than lost. */
+static void print_tagged(report *r, const flow_event *e, const flow_bytes *out, const flow_bytes *err)
+{
+    tagged tagged_out = {.fd = -1}, tagged_err = {.fd = -1};
+    DEJA_AUTO_BUFFER deja_buffer tag = {0};
+    deja_error cause;
+    deja_text_escape(&tag, e->name, strlen(e->name));
+    deja_buffer_add_char(&tag, '\t');
+    if ((tag.failed && deja_fail(&cause, DEJA_ENOMEM, "out of memory")) ||
+        tagged_make(&tagged_out, tag.data, out, &cause) || tagged_make(&tagged_err, tag.data, err, &cause)) {
+        deja_fail_in(&cause, "--tag: %s", e->name);
+        outbox_lose(r->box, &cause);
+        print_streams(r, e, out, err);
+    } else
+        print_streams(r, e, &tagged_out.bytes, &tagged_err.bytes);
+    tagged_done(&tagged_out);
+    tagged_done(&tagged_err);
+}
+
+static void print_output(report *r, const flow_event *e)
+{
+    static const flow_bytes nothing = {.fd = -1};
+    const flow_bytes *out = r->options.table && result_table_is_output(r->options.table) ? &nothing : &e->out;
+    if (r->options.tag)
+        print_tagged(r, e, out, &e->err);
+    else
+        print_streams(r, e, out, &e->err);
+}
+
 static void print(report *r, const flow_event *e)
 {
     if (!r->printer || !e->def)
@@ -158,8 +196,7 @@ static void print(report *r, const flow_event *e)
     case FLOW_FINISHED:
     case FLOW_FAILED:
     case FLOW_SKIPPED:
-        printer_add(r->printer, e->def->number, e->index,
-                    r->options.table && result_table_is_output(r->options.table) ? NULL : &e->out, &e->err);
+        print_output(r, e);
         break;
     case FLOW_WOULD_RUN:
     case FLOW_WOULD_HIT:

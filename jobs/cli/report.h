@@ -16,6 +16,8 @@
 typedef struct report_options {
     int quiet, verbose, json, dry_run;
     int show_progress;
+    int tag;         /* each line of output begins with its job's name */
+    int unordered;   /* output goes out when its job ends */
     int keep_hits;   /* hits go into the record */
     int only_output; /* `deja exec`: one job, whose failure is told by its own output and status */
     unsigned slots;

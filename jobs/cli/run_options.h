@@ -10,6 +10,7 @@ typedef struct run_options {
     const char *cache; /* NULL: not given */
     int64_t slots;     /* 0: not given */
     int dry_run, force, keep_edited, adopt, quiet, verbose, no_progress, json;
+    int tag, unordered;
     const char *results;    /* a folder; NULL: none */
     table_form table;       /* TABLE_NONE: none */
     const char *table_file; /* NULL: standard output */
@@ -39,6 +40,8 @@ enum {
     RUN_QUIET,
     RUN_VERBOSE,
     RUN_NO_PROGRESS,
+    RUN_TAG,
+    RUN_UNORDERED,
     RUN_RESULTS,
     RUN_TABLE,
     RUN_JSON,
@@ -76,6 +79,9 @@ enum {
          "No progress and no summary. Results, warnings and failures are still told."},                      \
         {RUN_VERBOSE, 'v', "verbose", NULL, "Say when a job starts, finishes, or is answered."},             \
         {RUN_NO_PROGRESS, 0, "no-progress", NULL, "No progress, but the summary at the end."},               \
+        {RUN_TAG, 0, "tag", NULL, "Begin each line of the jobs' output with the job's name and a tab."},     \
+        {RUN_UNORDERED, 0, "unordered", NULL,                                                                \
+         "Write a job's output, still whole, when it ends, not in batch order."},                            \
         {RUN_RESULTS, 0, "results", "DIR",                                                                   \
          "Write DIR/JOB/NAME=VALUE/.../stdout, stderr and meta.json of each job; what is there of other "    \
          "jobs stays."},                                                                                     \

@@ -94,6 +94,8 @@ static int open_report(session *s, deja_error *err)
     report_options o = {.quiet = run->quiet,
                         .verbose = run->verbose,
                         .json = run->json,
+                        .tag = run->tag,
+                        .unordered = run->unordered,
                         .dry_run = run->dry_run,
                         .show_progress = !run->quiet && !run->no_progress,
                         .keep_hits = 1,

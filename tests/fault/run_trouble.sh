@@ -117,6 +117,10 @@ ordinary() {
         chmod 711 "$scratch"
         chown -R 65534:65534 "$scratch/batch"
         chmod 777 "$scratch"/tmp
+        mkdir "$scratch/home"
+        chown 65534 "$scratch/home"
+        HOME=$scratch/home
+        export HOME
         for name in before trouble reading after again; do
             : >"$scratch/$name.ran"
             chmod 666 "$scratch/$name.ran"

@@ -116,6 +116,7 @@ struct flow {
     int64_t opened_ns;               /* discovered_now_ns() when the run began */
     struct estimates *estimates;     /* of durations; NULL: not asked for yet, or */
     int estimates_failed;            /* out of memory for them */
+    int64_t expected_ns, taken_ns;   /* what jobs that ended were to take by them, and took */
     deja_buffer trouble;             /* first reason why a result was not kept */
 };
 

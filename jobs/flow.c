@@ -24,6 +24,7 @@
 #include "lying.h"
 #include "order.h"
 #include "outcome.h"
+#include "outlook.h"
 #include "outputs.h"
 #include "resources.h"
 #include "retry.h"
@@ -542,6 +543,7 @@ static void finish_process(active *a, const deja_outcome *outcome)
     a->ended_ns = deja_monotonic_ns(NULL);
     f->totals.running--;
     f->start_again_ns = 0;
+    outlook_note(a);
     programs_forget(&f->programs);
     int keep = a->keyed && f->options.store;
     if (outcome_judge(a, &why) < 0 || outcome->terminated) {
@@ -749,6 +751,11 @@ void flow_totals_of(const flow *f, flow_totals *ret)
 {
     *ret = f->totals;
     ret->total = plan_total(f->plan, &ret->unexpanded);
+}
+
+int64_t flow_left_ns(flow *f)
+{
+    return outlook_ns(f, deja_wall_ns(NULL));
 }
 
 flow_keeping flow_is_keeping(const flow *f)

@@ -100,7 +100,8 @@ typedef struct flow_options {
     batch_retries retries;          /* of jobs that say nothing about them */
     int64_t timeout_ns;             /* of jobs that say nothing about it; 0: none */
     int64_t grace_ms;               /* from TERM to KILL; 0: 5 s */
-    struct history *history;        /* what takes longest by that starts first; NULL: batch order */
+    struct history *history;        /* what is recorded of durations; NULL: nothing */
+    int batch_order;                /* do not start first what takes longest by that */
     const char *const *environment; /* of the caller, NULL-terminated "NAME=value" */
     const char *run_id;             /* for DEJA_RUN */
     const sigset_t *signal_mask;    /* of jobs; NULL: the caller's when the first one starts */
@@ -133,6 +134,10 @@ typedef enum flow_keeping {
     FLOW_KEEPS_SEALING, /* outputs are being copied, too: a second signal ends that */
 } flow_keeping;
 flow_keeping flow_is_keeping(const flow *f);
+
+/* How long the rest will take, by recorded durations; -1: nothing that takes long is recorded, or it is not
+ * known how many jobs there are. */
+int64_t flow_left_ns(flow *f);
 
 /* The jobs that run, those that run longest first, `most` at most: how many. Names are borrowed until the
  * next step.

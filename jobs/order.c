@@ -8,23 +8,34 @@
 /* Where no job ran longer, the order gives less than looking for it costs: 5 us with 1,024 that wait. */
 #define LONG_NS (10 * DEJA_MS_NS)
 
-int order_matters(flow *f)
+estimates *order_estimates(flow *f)
 {
-    if (!f->options.history || f->options.slots < 2 || f->options.dry_run)
-        return 0;
+    if (!f->options.history)
+        return NULL;
     if (!f->estimates && !f->estimates_failed)
         f->estimates_failed = estimates_open(&f->estimates, f->options.history, f->batch, f->plan, NULL) < 0;
-    return f->estimates && estimates_longest_ns(f->estimates) >= LONG_NS;
+    return f->estimates && estimates_longest_ns(f->estimates) >= LONG_NS ? f->estimates : NULL;
+}
+
+void order_estimate(active *a)
+{
+    estimates *e = a->flow->estimates;
+    if (a->estimated)
+        return;
+    a->estimated = 1;
+    a->wall_ns = estimates_wall_ns(e, a->job.def, a->job.index);
+    a->chain_ns = a->wall_ns + estimates_after_ns(e, a->job.def->number);
+}
+
+int order_matters(flow *f)
+{
+    const flow_options *o = &f->options;
+    return !o->batch_order && o->slots > 1 && !o->dry_run && order_estimates(f);
 }
 
 static int64_t chain_of(active *a)
 {
-    estimates *e = a->flow->estimates;
-    if (!a->estimated) {
-        a->estimated = 1;
-        a->wall_ns = estimates_wall_ns(e, a->job.def, a->job.index);
-        a->chain_ns = a->wall_ns + estimates_after_ns(e, a->job.def->number);
-    }
+    order_estimate(a);
     return a->chain_ns;
 }
 

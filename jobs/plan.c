@@ -565,6 +565,11 @@ plan_made plan_made_by(const plan *p, const batch_job *def, uint32_t index, cons
     return waits_as_a_whole(p, def->number, maker) ? PLAN_MADE_BEFORE : PLAN_MADE_ANYTIME;
 }
 
+uint32_t plan_unsettled(const plan *p, uint32_t number)
+{
+    return plan_wanted(&p->nodes[number]) - p->nodes[number].settled;
+}
+
 int plan_finished(const plan *p)
 {
     return p->fed.feed ? feed_finished(p->fed.feed) : p->unreleased == 0;

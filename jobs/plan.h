@@ -114,6 +114,10 @@ typedef enum plan_made {
 plan_made plan_made_by(const plan *p, const batch_job *def, uint32_t index, const char *path,
                        const batch_job **ret_maker);
 
+/* How many instances of job `number` are to be run and not settled, as far as they are known. Not of a feed.
+ */
+uint32_t plan_unsettled(const plan *p, uint32_t number);
+
 /* 1 when every instance is settled. */
 int plan_finished(const plan *p);
 

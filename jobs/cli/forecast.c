@@ -13,14 +13,18 @@ static int is_asked(const forecast *f, const flow_event *e)
 
 static void estimate(forecast *f, const flow_event *e)
 {
-    int64_t wall;
+    int64_t wall, chain;
+    if (!f->estimates &&
+        (!f->plan || estimates_open(&f->estimates, f->why.history, f->batch, f->plan, NULL) < 0))
+        return;
     if (history_estimate(f->why.history, e->def, e->index, &wall) == HISTORY_UNKNOWN) {
         f->unknown++;
         return;
     }
     f->known++;
     f->sum_ns += wall;
-    f->longest_ns = wall > f->longest_ns ? wall : f->longest_ns;
+    chain = wall + estimates_after_ns(f->estimates, e->def->number);
+    f->longest_ns = chain > f->longest_ns ? chain : f->longest_ns;
 }
 
 /* It can neither run nor be answered. */
@@ -95,6 +99,7 @@ void forecast_summary(const forecast *f, unsigned slots, deja_buffer *b)
 
 void forecast_done(forecast *f)
 {
+    estimates_close(f->estimates);
     why_done(&f->answer);
     deja_buffer_done(&f->text);
     *f = (forecast){0};

@@ -3,6 +3,7 @@
 /*
  * What a dry run says: why each job would run, and how long all of them would take. One thread.
  */
+#include "estimates.h"
 #include "selection.h"
 #include "why.h"
 
@@ -16,10 +17,13 @@ typedef struct forecast {
     forecast_form form;
     const selection *asked; /* instances that are told of; NULL: all */
     why_options why;
-    why answer;              /* about the last job */
-    deja_buffer text;        /* about it: of a LINE the reason, else all that is printed */
-    uint64_t known, unknown; /* jobs that would run with an estimate, and without */
-    int64_t sum_ns, longest_ns;
+    why answer;                 /* about the last job */
+    deja_buffer text;           /* about it: of a LINE the reason, else all that is printed */
+    uint64_t known, unknown;    /* jobs that would run with an estimate, and without */
+    int64_t sum_ns, longest_ns; /* of these, the longest with what waits for it */
+    const batch *batch;         /* these two NULL: nothing is said of time */
+    const plan *plan;
+    estimates *estimates; /* private: NULL before the first job that would run */
 } forecast;
 
 /* Takes an event that ends a job of a dry run. Returns why in a few words, NULL for nothing to say; borrowed

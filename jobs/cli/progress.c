@@ -80,7 +80,7 @@ static void add_rate(line *l, const progress_line *p)
     double rate = (double)t->done / seconds;
     snprintf(text, sizeof text, rate < 10 ? ", %.1f/s" : ", %.0f/s", rate);
     add_part(l, NULL, text);
-    int64_t eta = progress_eta(t, p->slots);
+    int64_t eta = p->left_ns >= 0 ? p->left_ns : progress_eta(t, p->slots);
     if (eta < 0)
         return;
     char duration[32];
@@ -131,7 +131,7 @@ static int is_able(void)
 void progress_begin(progress *p, outbox *box, unsigned slots, int64_t now_ns)
 {
     const char *no_color = getenv("NO_COLOR");
-    *p = (progress){.box = box, .slots = slots, .start_ns = now_ns};
+    *p = (progress){.box = box, .slots = slots, .start_ns = now_ns, .left_ns = -1};
     p->terminal = outbox_terminal(box) && is_able();
     p->color = p->terminal && !(no_color && *no_color);
     p->next_ns = now_ns + (p->terminal ? FIRST_DRAW_MS : PLAIN_MS) * DEJA_MS_NS;
@@ -184,7 +184,8 @@ void progress_tick(progress *p, const flow_totals *t, const char *longest, int64
 {
     if (now_ns < p->next_ns)
         return;
-    progress_line l = {.totals = t, .slots = p->slots, .elapsed_ns = now_ns - p->start_ns};
+    progress_line l = {
+        .totals = t, .slots = p->slots, .elapsed_ns = now_ns - p->start_ns, .left_ns = p->left_ns};
     if (p->terminal)
         draw(p, &l, longest);
     else

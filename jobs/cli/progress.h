@@ -16,6 +16,7 @@ typedef struct progress {
     int64_t next_ns;  /* when the next line is due */
     int drawn;        /* a status line is shown */
     int ending;       /* a signal ends the run */
+    int64_t left_ns;  /* what the record says of the rest; -1: nothing. Set by the caller */
 } progress;
 
 /* `now_ns` is monotonic. Looks at TERM, NO_COLOR and the window. */
@@ -42,7 +43,8 @@ typedef struct progress_line {
     const char *longest;
     unsigned slots;
     int64_t elapsed_ns;
-    size_t columns; /* at most so wide; 0: as wide as it is */
+    int64_t left_ns; /* by the record; -1: by progress_eta */
+    size_t columns;  /* at most so wide; 0: as wide as it is */
     int color;
     int ending; /* says how to end it at once, in the place of rate, ETA and name */
 } progress_line;

@@ -330,8 +330,10 @@ void report_tick(void *context)
         return;
     flow_totals t;
     flow_totals_of(r->flow, &t);
-    if (progress_due)
+    if (progress_due) {
+        r->progress.left_ns = flow_left_ns(r->flow);
         progress_tick(&r->progress, &t, flow_longest(r->flow), now);
+    }
     if (now < r->tick_ns)
         return;
     r->tick_ns = now + TICK_MS * DEJA_MS_NS;

@@ -57,6 +57,8 @@ static void begin_forecast(session *s)
 {
     s->forecast = (forecast){.form = s->options.form,
                              .asked = s->options.asked,
+                             .batch = s->options.batch,
+                             .plan = s->options.plan,
                              .why = {.history = s->history,
                                      .cache = s->vault.cache,
                                      .root_fd = s->options.batch->folder_fd,
@@ -127,7 +129,8 @@ static int open_flow(session *s, deja_error *err)
                       .retries = {.times = s->run->retries},
                       .timeout_ns = s->run->timeout_ns,
                       .grace_ms = s->run->grace_ms,
-                      .history = s->run->batch_order ? NULL : s->history,
+                      .history = s->history,
+                      .batch_order = s->run->batch_order,
                       .environment = (const char *const *)environ,
                       .run_id = record_id(s->report.record),
                       .signal_mask = &s->signals.old,

@@ -6,7 +6,7 @@ build=$1
 here=$(cd "$(dirname "$0")" && pwd)
 lines=$(mktemp "${TMPDIR:-/tmp}/bench-smoke.XXXXXX")
 trap 'rm -f "$lines"' EXIT
-jobs="true-uncached true-stored true-map noop-10k noop-linear graph-linear exec-hit startup interrupt million-hits hash-again"
+jobs="makespan-real-2 makespan-2 eta-8 true-uncached true-stored true-map noop-10k noop-linear graph-linear exec-hit startup interrupt million-hits hash-again"
 calls="map-f64 map-f64-pool submit-next latency latency-pool respawn async-waits async-waits-memory memo-hit memo-hit-map
     memo-miss-map memo-hit-array shared-array shared-array-memory array-result array-result-readable"
 # shellcheck disable=SC2086 # names are words

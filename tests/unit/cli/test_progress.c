@@ -18,6 +18,7 @@ static const char *format(const flow_totals *t, const char *longest, size_t colu
                        .longest = longest,
                        .slots = 2,
                        .elapsed_ns = 25 * DEJA_S_NS,
+                       .left_ns = -1,
                        .columns = columns,
                        .color = color};
     progress_format(&b, &l);
@@ -71,6 +72,16 @@ static void test_progress__the_eta_comes_from_jobs_that_ran(void **state)
     t = some;
     t.done = t.total;
     assert_int_equal(progress_eta(&t, 2), -1);
+}
+
+static void test_progress__the_eta_comes_from_the_record_where_there_is_one(void **state)
+{
+    (void)state;
+    DEJA_AUTO_BUFFER deja_buffer b = {0};
+    progress_format(
+        &b, &(progress_line){
+                .totals = &some, .slots = 2, .elapsed_ns = 25 * DEJA_S_NS, .left_ns = 90 * DEJA_S_NS});
+    assert_string_equal(deja_buffer_string(&b), "100/1000, 50 hits, 2 running, 1 failed, 4.0/s, ETA 1m 30s");
 }
 
 static const char *summary(const flow_totals *t, int64_t ns, int dry)
@@ -242,6 +253,7 @@ int main(void)
         CASE(test_progress__a_line_is_never_wider_than_it_may_be),
         CASE(test_progress__failures_are_red_where_colours_are),
         CASE(test_progress__the_eta_comes_from_jobs_that_ran),
+        CASE(test_progress__the_eta_comes_from_the_record_where_there_is_one),
         CASE(test_progress__the_summary_in_all_its_forms),
         CASE(test_progress__elsewhere_a_line_comes_every_ten_seconds),
         CASE(test_progress__on_a_terminal_it_draws_at_most_ten_times_a_second),

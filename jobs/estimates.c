@@ -4,6 +4,7 @@
  */
 #include "estimates.h"
 #include <deja/cleanup.h>
+#include <deja/clock.h>
 
 typedef struct typical {
     int64_t mean_ns;  /* -1: not known of it or any other */
@@ -14,7 +15,14 @@ struct estimates {
     history *history;
     typical *jobs; /* by number of their definition */
     int64_t longest_ns;
+    double total_ns; /* of all instances that are known when it is opened */
+    uint64_t instances;
 };
+
+/* The search takes some ten microseconds where a thousand jobs wait. */
+#define DEAR_NS (10 * DEJA_MS_NS)
+/* An order that can save less than this part of the run is not looked for. */
+#define SAVED_PART 100
 
 static int is_selected(const plan *p, uint32_t number)
 {
@@ -42,6 +50,16 @@ static void learn_means(estimates *e, const batch *b, const plan *p)
     for (uint32_t i = 0; count && i < b->job_count; i++)
         if (e->jobs[i].mean_ns < 0)
             e->jobs[i].mean_ns = (int64_t)(sum / (double)count);
+}
+
+static void add_up(estimates *e, const batch *b, const plan *p)
+{
+    for (uint32_t i = 0; i < b->job_count; i++) {
+        uint32_t count = 0;
+        plan_instances(p, i, &count);
+        e->instances += count;
+        e->total_ns += (double)e->jobs[i].mean_ns * count;
+    }
 }
 
 /* A chain through a job that is not to be run ends before it. */
@@ -86,8 +104,10 @@ int estimates_open(estimates **ret, history *h, const batch *b, const plan *p, d
     }
     if (status == 0) {
         learn_means(e, b, p);
-        if (e->longest_ns >= 0)
+        if (e->longest_ns >= 0) {
+            add_up(e, b, p);
             status = learn_chains(e, plan_graph(p), p);
+        }
     }
     if (status < 0) {
         estimates_close(e);
@@ -108,6 +128,12 @@ void estimates_close(estimates *e)
 int64_t estimates_longest_ns(const estimates *e)
 {
     return e->longest_ns;
+}
+
+int estimates_scatter(const estimates *e, unsigned slots)
+{
+    return e->total_ns >= (double)DEAR_NS * (double)e->instances ||
+           (double)e->longest_ns * slots * SAVED_PART >= e->total_ns;
 }
 
 int64_t estimates_wall_ns(estimates *e, const batch_job *def, uint32_t index)

@@ -16,6 +16,12 @@ void estimates_close(estimates *e); /* NULL is fine */
 int64_t estimates_longest_ns(const estimates *e);
 
 /*
+ * 1 when it is worth the search which job goes first: where the longest one, left over at the end, would be a
+ * hundredth of the run and more, or where the search is nothing beside the mean of the jobs.
+ */
+int estimates_scatter(const estimates *e, unsigned slots);
+
+/*
  * How long an instance will run: by its own last runs, by those of the instances with the nearest parameters,
  * or as long as all others do in the mean; -1: nothing is recorded of any job.
  */

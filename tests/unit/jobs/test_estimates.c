@@ -2,6 +2,7 @@
 #include "history_fixture.h"
 
 #include "estimates.h"
+#include <deja/clock.h>
 
 static const char text[] = "version: 1\n"
                            "jobs:\n"
@@ -103,12 +104,42 @@ static void test_estimates__of_what_is_chosen(void **state)
     close_all(&x);
 }
 
+/* Of 6,500 ns the longest is 1,000: it would be long at the end, whatever runs beside it. */
+static void test_estimates__when_the_order_matters(void **state)
+{
+    (void)state;
+    fixture x = open_all(1, NULL);
+    assert_int_equal(estimates_scatter(x.estimates, 2), 1);
+    close_all(&x);
+    batch *b = load("version: 1\njobs: {j: {matrix: {n: {range: [1, 1000]}}, run: \"echo ${{ n }}\"}}\n");
+    plan *p;
+    estimates *e;
+    const int64_t long_ns[] = {2 * DEJA_MS_NS, 4 * DEJA_MS_NS, 8 * DEJA_MS_NS}; /* of a second */
+    assert_int_equal(plan_open(&p, b, NULL, NULL), 0);
+    for (size_t i = 0; i < 3; i++) {
+        history *h = history_of(b);
+        for (uint32_t n = 0; n < 1000; n++)
+            history_took(h, &b->jobs[0], n, 1, n ? DEJA_MS_NS : long_ns[i]);
+        history_end(h);
+        h = history_of(b);
+        assert_int_equal(estimates_open(&e, h, b, p, NULL), 0);
+        assert_int_equal(estimates_scatter(e, 2), i == 2);
+        estimates_close(e);
+        history_close(h);
+        assert_int_equal(unlink("runs/.history"), 0);
+    }
+    plan_close(p);
+    batch_free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_estimates__nothing_is_recorded, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_estimates__of_instances, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_estimates__of_what_waits, scratch_setup, scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_estimates__when_the_order_matters, scratch_setup,
+                                        scratch_teardown),
         cmocka_unit_test_setup_teardown(test_estimates__of_what_is_chosen, scratch_setup, scratch_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,7 +12,7 @@ typedef struct estimates estimates;
 int estimates_open(estimates **ret, history *h, const batch *b, const plan *p, deja_error *err);
 void estimates_close(estimates *e); /* NULL is fine */
 
-/* The longest recorded duration of any job that is to be run; -1: none is recorded. */
+/* How long the longest job that is to be run took when it was quickest; -1: nothing is recorded. */
 int64_t estimates_longest_ns(const estimates *e);
 
 /*

@@ -93,7 +93,9 @@ typedef enum history_source {
 #define HISTORY_SAMPLE 64
 history_source history_estimate(history *h, const batch_job *def, uint32_t index, int64_t *ret_wall_ns);
 
-/* The mean of all recorded successes of a job's instances, and the longest: how many there are. Looks at
+/*
+ * The mean of all recorded successes of a job's instances, and how long the longest instance took when it was
+ * quickest: what ran slowly once, beside other work, is not long. Returns how many there are, and looks at
  * each.
  */
 size_t history_mean(history *h, const batch_job *def, int64_t *ret_mean_ns, int64_t *ret_longest_ns);

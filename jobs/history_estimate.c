@@ -93,16 +93,27 @@ typedef struct sum {
     size_t count;
 } sum;
 
+/* Items of one identity lie together. */
 static void add_walls(sum *s, const history_item *items, size_t count, uint64_t of)
 {
     size_t first, n = history_index_job(items, count, of, &first);
-    for (size_t i = first; i < first + n; i++) {
-        if (!is_success(&items[i]))
+    int64_t shortest = 0; /* of the identity */
+    uint64_t last = 0;
+    int any = 0;
+    for (size_t at = 0; at < n; at++) {
+        const history_item *i = &items[first + at];
+        if (!is_success(i))
             continue;
-        s->wall_ns += (double)items[i].wall_ns;
-        s->longest_ns = items[i].wall_ns > s->longest_ns ? items[i].wall_ns : s->longest_ns;
+        int same = any && i->id.params == last;
+        if (!same)
+            s->longest_ns = shortest > s->longest_ns ? shortest : s->longest_ns;
+        shortest = same && shortest < i->wall_ns ? shortest : i->wall_ns;
+        last = i->id.params;
+        any = 1;
+        s->wall_ns += (double)i->wall_ns;
         s->count++;
     }
+    s->longest_ns = shortest > s->longest_ns ? shortest : s->longest_ns;
 }
 
 size_t history_mean(history *h, const batch_job *def, int64_t *ret_mean_ns, int64_t *ret_longest_ns)

@@ -31,7 +31,7 @@ static double slowness(const flow *f)
 static double missed_part(const flow *f)
 {
     const flow_totals *t = &f->totals;
-    uint64_t missed = t->ran + t->failed + t->running + f->missed.count + f->aside.count;
+    uint64_t missed = t->ran + t->failed + t->running + f->missed.count + f->held + f->aside.count;
     return missed + t->hits ? (double)missed / (double)(missed + t->hits) : 1;
 }
 

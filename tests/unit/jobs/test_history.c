@@ -389,6 +389,31 @@ static void test_history__the_oldest_go_when_there_is_too_much(void **state)
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
 
+/* A slow run of an instance that was quick before or after makes no long job. */
+static void test_history__the_mean_and_the_longest(void **state)
+{
+    (void)state;
+    batch *b = load_expanded();
+    const batch_job *def = &b->jobs[0];
+    int64_t mean, longest;
+    history *h = open_at("runs");
+    assert_int_equal(history_mean(h, def, &mean, &longest), 0);
+    history_close(h);
+    note_once(def, 0, FLOW_FINISHED, 100);
+    note_once(def, 1, FLOW_FINISHED, 20);
+    note_once(def, 1, FLOW_FINISHED, 900);
+    note_once(def, 2, FLOW_FINISHED, 700);
+    note_once(def, 2, FLOW_FINISHED, 30);
+    note_once(def, 2, FLOW_FAILED, 9000);
+    note_once(&b->jobs[1], 0, FLOW_FINISHED, 5000);
+    h = open_at("runs");
+    assert_int_equal(history_mean(h, def, &mean, &longest), 5);
+    assert_int_equal(mean, 350);
+    assert_int_equal(longest, 100);
+    history_close(h);
+    batch_free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -397,6 +422,7 @@ int main(void)
         CASE(test_history__an_instance_is_known_by_its_parameters),
         CASE(test_history__the_newest_come_first),
         CASE(test_history__an_estimate_is_the_median_or_the_nearest),
+        CASE(test_history__the_mean_and_the_longest),
         CASE(test_history__the_nearest_instance_is_another_one),
         CASE(test_history__many_records_are_put_in_order),
         CASE(test_history__a_damaged_record_costs_itself_only),

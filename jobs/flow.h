@@ -33,6 +33,7 @@ typedef enum flow_event_kind {
     FLOW_WOULD_HIT, /* dry run: it would be answered */
     FLOW_NOTE,      /* a line for the user, about this job or (def NULL) the run */
     FLOW_RETRYING,  /* ran and failed as FAILED, but is tried again after `retry_ns` */
+    FLOW_OUTPUT,    /* with `live`: a piece of what a running command wrote */
 } flow_event_kind;
 
 /* Bytes of a stream: in memory, or all of a file. Borrowed during the call. */
@@ -67,7 +68,7 @@ typedef struct flow_event {
     int64_t started_ns;      /* wall clock */
     int64_t wall_ns, cpu_ns; /* of a HIT: what it saved */
     uint64_t peak_rss_bytes;
-    flow_bytes out, err; /* of HIT, FINISHED, FAILED */
+    flow_bytes out, err; /* of HIT, FINISHED, FAILED, RETRYING; of OUTPUT one of them */
 } flow_event;
 
 /* Counts of instances. `total` grows when a matrix becomes known only during the run. */
@@ -92,6 +93,7 @@ typedef struct flow_options {
     int store;                  /* keep results (0: readonly) */
     int dry_run;
     int keep_edited;
+    int live;                       /* tell of output as it comes; that of calls comes at their end */
     int adopt;                      /* take outputs that lie there for what a miss would make, see adopt.h */
     uint64_t failures_most;         /* start nothing after so many failures that are not allowed; 0: go on */
     double failures_percent;        /* or after this part of all jobs; 0: go on */

@@ -62,6 +62,14 @@ int launch_check_descriptors(deja_error *err)
     return DEJA_ERESOURCE;
 }
 
+static void show_output(void *context, void *user, int stream, const char *data, uint64_t len)
+{
+    flow_event event = active_event(user, FLOW_OUTPUT);
+    const flow_bytes bytes = {.data = data, .len = len, .fd = -1};
+    *(stream ? &event.err : &event.out) = bytes;
+    active_tell(context, &event);
+}
+
 static int open_runner(flow *f, deja_error *err)
 {
     if (launch_check_descriptors(err) < 0)
@@ -72,6 +80,8 @@ static int open_runner(flow *f, deja_error *err)
                                    .outer_run = environment_get(f->options.environment, "DEJA_RUN"),
                                    .spool = f->options.cache ? spool : NULL,
                                    .spool_context = f,
+                                   .output = f->options.live ? show_output : NULL,
+                                   .output_context = f,
                                    .trace = f->options.trace,
                                    .signal_mask = f->options.signal_mask,
                                    .job_descriptors = f->options.job_descriptors,

@@ -80,6 +80,13 @@ static void note_end(child *c, child_host *host, const siginfo_t *info, const st
     o->peak_rss_bytes = real_peak(host, (uint64_t)usage->ru_maxrss * kilobyte);
 }
 
+static void take_output(child *c, child_host *host, child_part part, size_t len)
+{
+    if (host->output)
+        host->output(host->output_context, c->outcome.user, part == child_err, host->scratch, len);
+    capture_add(&c->capture[part], &host->store, host->scratch, len);
+}
+
 static void read_stream(child *c, child_host *host, child_part part, uint32_t events)
 {
     child_source *source = &c->source[part];
@@ -89,7 +96,7 @@ static void read_stream(child *c, child_host *host, child_part part, uint32_t ev
             n = read(source->fd, host->scratch, child_scratch_bytes);
         while (n < 0 && errno == EINTR);
     if (n > 0)
-        capture_add(&c->capture[part], &host->store, host->scratch, (size_t)n);
+        take_output(c, host, part, (size_t)n);
     /* EPOLLHUP: nobody can write any more, so a read that did not fill the buffer has left nothing behind. */
     if (n <= 0 || (n < child_scratch_bytes && (events & EPOLLHUP)))
         child_close_source(host, source);
@@ -107,7 +114,7 @@ static void drain_stream(child *c, child_host *host, child_part part)
             continue;
         if (n <= 0)
             break;
-        capture_add(&c->capture[part], &host->store, host->scratch, (size_t)n);
+        take_output(c, host, part, (size_t)n);
         left -= (int)n;
     }
     child_close_source(host, &c->source[part]);

@@ -21,6 +21,8 @@ typedef struct child_host {
     spawner spawner;
     warden warden;
     capture_store store;
+    void (*output)(void *context, void *user, int stream, const char *data, uint64_t len); /* or NULL */
+    void *output_context;
     deja_trace *trace;
     char **env; /* the environment of the job that is being started; `env_cap` pointers */
     size_t env_cap;

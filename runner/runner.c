@@ -173,6 +173,8 @@ int deja_runner_open(deja_runner **ret, const deja_runner_options *options, deja
         (capture_store){.limit = options->capture_limit ? options->capture_limit : default_capture_bytes,
                         .spool = options->spool,
                         .context = options->spool_context};
+    r->host.output = options->output;
+    r->host.output_context = options->output_context;
     r->reserve_fds = options->reserve_fds;
     r->grace_ns = (options->grace_ms ? options->grace_ms : default_grace_ms) * DEJA_MS_NS;
     oom_open(&r->host.oom);
@@ -288,6 +290,7 @@ void deja_runner_close(deja_runner *r)
     if (!r)
         return;
     int own = !is_foreign(r);
+    r->host.output = NULL; /* what outcomes belong to may be gone */
     if (own) {
         int64_t deadline = deja_monotonic_ns(NULL) + close_patience_ms * DEJA_MS_NS;
         end_jobs(r, deadline);

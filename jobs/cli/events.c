@@ -30,6 +30,7 @@ const char *events_kind(flow_event_kind kind)
     case FLOW_WOULD_HIT:
         return "would-hit";
     case FLOW_NOTE:
+    case FLOW_OUTPUT: /* it is no event of --json */
         return "note";
     }
     return "note";

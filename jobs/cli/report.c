@@ -157,13 +157,8 @@ static void print_streams(report *r, const flow_event *e, const flow_bytes *out,
 static void print_tagged(report *r, const flow_event *e, const flow_bytes *out, const flow_bytes *err)
 {
     tagged tagged_out = {.fd = -1}, tagged_err = {.fd = -1};
-    DEJA_AUTO_BUFFER deja_buffer tag = {0};
     deja_error cause;
-    deja_text_escape(&tag, e->name, strlen(e->name));
-    deja_buffer_add_char(&tag, '\t');
-    if ((tag.failed && deja_fail(&cause, DEJA_ENOMEM, "out of memory")) ||
-        tagged_make(&tagged_out, tag.data, out, &cause) || tagged_make(&tagged_err, tag.data, err, &cause)) {
-        deja_fail_in(&cause, "--tag: %s", e->name);
+    if (tagged_job(&tagged_out, e->name, out, &cause) || tagged_job(&tagged_err, e->name, err, &cause)) {
         outbox_lose(r->box, &cause);
         print_streams(r, e, out, err);
     } else
@@ -176,7 +171,9 @@ static void print_output(report *r, const flow_event *e)
 {
     static const flow_bytes nothing = {.fd = -1};
     const flow_bytes *out = r->options.table && result_table_is_output(r->options.table) ? &nothing : &e->out;
-    if (r->options.tag)
+    if (live_end(&r->live, e))
+        ;
+    else if (r->options.tag)
         print_tagged(r, e, out, &e->err);
     else
         print_streams(r, e, out, &e->err);
@@ -259,6 +256,12 @@ void report_listen(void *context, const flow_event *event)
     report *r = context;
     flow_event told = *event;
     const flow_event *e = &told;
+    if (e->kind == FLOW_OUTPUT) {
+        live_add(&r->live, e);
+        return;
+    }
+    if (e->kind == FLOW_RETRYING)
+        live_end(&r->live, e);
     take_down(r, e);
     if (r->options.forecast && ends_dry(e))
         told.reason = forecast_take(r->options.forecast, event);
@@ -294,6 +297,9 @@ void report_begin(report *r, const report_options *options, outbox *box, printer
     *r = (report){.options = *options, .box = box, .printer = p, .record = rec, .start_ns = now};
     r->tick_ns = now + TICK_MS * DEJA_MS_NS;
     r->events.box = box;
+    r->live = (live){.box = box,
+                     .tag = options->tag,
+                     .only_errors = options->table && result_table_is_output(options->table)};
     r->last_status = EXIT_OWN_FAULT;
     if (options->show_progress)
         progress_begin(&r->progress, box, options->slots, now);
@@ -436,6 +442,7 @@ void report_done(report *r)
     record_close(r->record);
     printer_close(r->printer);
     events_done(&r->events);
+    live_done(&r->live);
     failures_done(&r->failures);
     deja_buffer_done(&r->note);
 }

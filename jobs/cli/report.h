@@ -7,6 +7,7 @@
 #include "events.h"
 #include "failures.h"
 #include "forecast.h"
+#include "live.h"
 #include "printer.h"
 #include "progress.h"
 #include "record.h"
@@ -35,6 +36,7 @@ typedef struct report {
     flow *flow; /* set by the caller before the first event */
     progress progress;
     events events;
+    live live; /* output of running jobs */
     failures failures;
     int64_t start_ns, tick_ns; /* monotonic */
     int64_t ended_ns;          /* monotonic: a signal ended the run; 0: none did */

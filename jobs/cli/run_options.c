@@ -90,10 +90,10 @@ static int take_table(run_options *o, const args *a, deja_error *err)
 
 int run_options_check(const run_options *o, deja_error *err)
 {
-    if (o->json && (o->tag || o->unordered))
+    if (o->json && (o->tag || o->unordered || o->line_buffer))
         return deja_fail(err, DEJA_EINVAL,
                          "--json names the job of each event, and writes them as they come: "
-                         "it goes with neither --tag nor --unordered");
+                         "--tag, --unordered and --line-buffer do not go with it");
     if (o->table == TABLE_NONE)
         return 0;
     if (o->dry_run)
@@ -146,6 +146,8 @@ int run_options_take(run_options *o, const args *a, int id, deja_error *err)
         return o->tag = 1, 0;
     case RUN_UNORDERED:
         return o->unordered = 1, 0;
+    case RUN_LINE_BUFFER:
+        return o->line_buffer = 1, 0;
     case RUN_RESULTS:
         o->results = a->value;
         return *a->value ? 0 : deja_fail(err, DEJA_EINVAL, "--results needs a folder");

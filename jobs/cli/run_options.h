@@ -10,7 +10,7 @@ typedef struct run_options {
     const char *cache; /* NULL: not given */
     int64_t slots;     /* 0: not given */
     int dry_run, force, keep_edited, adopt, quiet, verbose, no_progress, json;
-    int tag, unordered;
+    int tag, unordered, line_buffer;
     const char *results;    /* a folder; NULL: none */
     table_form table;       /* TABLE_NONE: none */
     const char *table_file; /* NULL: standard output */
@@ -42,6 +42,7 @@ enum {
     RUN_NO_PROGRESS,
     RUN_TAG,
     RUN_UNORDERED,
+    RUN_LINE_BUFFER,
     RUN_RESULTS,
     RUN_TABLE,
     RUN_JSON,
@@ -82,6 +83,8 @@ enum {
         {RUN_TAG, 0, "tag", NULL, "Begin each line of the jobs' output with the job's name and a tab."},     \
         {RUN_UNORDERED, 0, "unordered", NULL,                                                                \
          "Write a job's output, still whole, when it ends, not in batch order."},                            \
+        {RUN_LINE_BUFFER, 0, "line-buffer", NULL,                                                            \
+         "Write each line of the jobs' output when it comes, those of other jobs in between."},              \
         {RUN_RESULTS, 0, "results", "DIR",                                                                   \
          "Write DIR/JOB/NAME=VALUE/.../stdout, stderr and meta.json of each job; what is there of other "    \
          "jobs stays."},                                                                                     \

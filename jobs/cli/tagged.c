@@ -3,6 +3,7 @@
 #include "held.h"
 #include <deja/cleanup.h>
 #include <deja/file.h>
+#include <deja/text.h>
 #include <string.h>
 
 enum {
@@ -100,6 +101,16 @@ int tagged_make(tagged *t, const char *tag, const flow_bytes *bytes, deja_error 
     t->bytes =
         (flow_bytes){.data = t->text.data, .len = t->fd >= 0 ? t->len : (uint64_t)t->text.len, .fd = t->fd};
     return 0;
+}
+
+int tagged_job(tagged *t, const char *name, const flow_bytes *bytes, deja_error *err)
+{
+    DEJA_AUTO_BUFFER deja_buffer tag = {0};
+    deja_text_escape(&tag, name, strlen(name));
+    deja_buffer_add_char(&tag, '\t');
+    int code =
+        tag.failed ? deja_fail(err, DEJA_ENOMEM, "out of memory") : tagged_make(t, tag.data, bytes, err);
+    return code ? deja_fail_in(err, "--tag: %s", name) : 0;
 }
 
 void tagged_done(tagged *t)

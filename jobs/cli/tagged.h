@@ -18,6 +18,9 @@ typedef struct tagged {
 /* Tags `bytes`; `tag` is put as it is. DEJA_ENOMEM, or what reading `bytes` or writing the file said. */
 int tagged_make(tagged *t, const char *tag, const flow_bytes *bytes, deja_error *err);
 
+/* The same with a job's name and a tab. */
+int tagged_job(tagged *t, const char *name, const flow_bytes *bytes, deja_error *err);
+
 void tagged_done(tagged *t);
 
 #endif

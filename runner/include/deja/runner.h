@@ -54,6 +54,12 @@ typedef struct deja_runner_options {
     int (*spool)(void *context, deja_error *err);
     void *spool_context;
 
+    /* Is shown each piece of output as it is read, before it is captured: standard output for `stream` 0,
+     * error for 1. May not enter the runner. NULL: nobody is. Called inside deja_runner_next with `user` of
+     * the command. */
+    void (*output)(void *context, void *user, int stream, const char *data, uint64_t len);
+    void *output_context;
+
     /* Needed: 1 to 64 letters, digits, '-', '_', '.'; unlike that of any other run. Copied. */
     const char *run_id;
     const char *outer_run; /* DEJA_RUN of this program's own environment, NULL when it has none. Copied */

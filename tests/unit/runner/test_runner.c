@@ -89,6 +89,57 @@ static void test_runner__separates_streams_and_keeps_every_byte(void **state)
     deja_runner_close(r);
 }
 
+typedef struct shown {
+    void *user;
+    size_t calls;
+    size_t len[2];
+    char data[2][64]; /* the first bytes of each stream */
+} shown;
+
+static void see(void *context, void *user, int stream, const char *data, uint64_t len)
+{
+    shown *s = context;
+    s->user = user;
+    s->calls++;
+    size_t room = sizeof s->data[stream] - s->len[stream];
+    if (s->len[stream] < sizeof s->data[stream])
+        memcpy(s->data[stream] + s->len[stream], data, len < room ? len : room);
+    s->len[stream] += len;
+}
+
+/* The job ends when what it has written was seen: its own fifo is opened only then. */
+static void test_runner__output_is_shown_as_it_comes(void **state)
+{
+    (void)state;
+    shown s = {0};
+    deja_outcome o;
+    int mark;
+    assert_int_equal(mkfifo("go", 0600), 0);
+    deja_runner *r =
+        commands_open_with((deja_runner_options){.owns_children = 1, .output = see, .output_context = &s});
+    commands_shell(r, "printf before; read x <go; printf after; printf error >&2; seq 100000", &mark);
+    while (s.len[0] < 6)
+        assert_int_equal(deja_runner_next(r, 10, &o, NULL), 0);
+    assert_ptr_equal(s.user, &mark);
+    assert_memory_equal(s.data[0], "before", 6);
+    int go = open("go", O_WRONLY | O_CLOEXEC);
+    assert_int_equal(write(go, "\n", 1), 1);
+    close(go);
+    o = commands_next(r);
+    assert_int_equal(s.len[0], o.out.len);
+    assert_memory_equal(s.data[0], "beforeafter1\n2\n", 15);
+    assert_int_equal(s.len[1], 5);
+    assert_memory_equal(s.data[1], "error", 5);
+    deja_outcome_done(&o);
+    size_t calls = s.calls;
+    commands_shell(r, "trap 'echo late' TERM; echo early; while :; do sleep 0.01; done", &mark);
+    while (s.calls == calls)
+        assert_int_equal(deja_runner_next(r, 10, &o, NULL), 0);
+    calls = s.calls;
+    deja_runner_close(r);
+    assert_int_equal(s.calls, calls);
+}
+
 static void test_runner__exec_failures_carry_the_errno(void **state)
 {
     (void)state;
@@ -854,6 +905,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_runner__peak_is_of_the_job_or_unknown, scratch_setup,
                                         scratch_teardown),
         cmocka_unit_test_setup_teardown(test_runner__separates_streams_and_keeps_every_byte, scratch_setup,
+                                        scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_runner__output_is_shown_as_it_comes, scratch_setup,
                                         scratch_teardown),
         cmocka_unit_test_setup_teardown(test_runner__exec_failures_carry_the_errno, scratch_setup,
                                         scratch_teardown),

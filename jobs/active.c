@@ -155,6 +155,11 @@ const batch_retries *active_retries(const active *a)
     return a->job.def->retries ? a->job.def->retries : &a->flow->options.retries;
 }
 
+unsigned active_nice(const active *a)
+{
+    return a->job.def->nice_said ? a->job.def->nice : a->flow->options.nice;
+}
+
 int64_t active_timeout_ns(const active *a)
 {
     int64_t own = a->job.def->timeout_ns;

@@ -6,6 +6,7 @@
  */
 #include "flow.h"
 #include "plan.h"
+#include "pressure.h"
 #include "programs.h"
 #include "reads.h"
 #include <deja/pool.h>
@@ -97,6 +98,7 @@ struct flow {
     active_list busy; /* with the cache or running */
     active *idle;     /* to be used again, linked by `next` */
     struct resources *resources;
+    pressure pressure;
     size_t held;            /* actives that wait for resources */
     size_t preparing;       /* actives whose fate is not known yet: HASHING to REREADING */
     size_t refreshing;      /* actives that are */
@@ -142,6 +144,9 @@ int active_is_stale(const active *a);
 const char *active_name(active *a);
 
 const batch_retries *active_retries(const active *a);
+
+/* How much is added to the niceness of its process. */
+unsigned active_nice(const active *a);
 
 /* Of its process or call; 0: none. */
 int64_t active_timeout_ns(const active *a);

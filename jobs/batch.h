@@ -125,7 +125,10 @@ typedef struct batch_job {
     unsigned cpus;                 /* of the slots, while it runs; 0: not said, 1 */
     const batch_amount *resources; /* what it asks for, each name once */
     size_t resource_count;
-    unsigned limit;    /* instances that run at once; 0: any number */
+    unsigned limit;  /* instances that run at once; 0: any number */
+    int64_t rate_ns; /* from one start of an instance to the next; 0: any */
+    int nice_said;
+    unsigned nice;     /* of it */
     int allow_failure; /* its failure is none of the run */
     int cache;         /* 0: runs every time */
     int keep_record;   /* keep: record */

@@ -10,12 +10,13 @@ static const char *const job_words[] = {
     "run",     "call",      "with",      "shell",  "matrix",      "when",    "inputs",  "outputs",
     "depfile", "env",       "clean-env", "secret", "cwd",         "stdin",   "needs",   "version",
     "scope",   "ok-status", "cache",     "keep",   "keep-failed", "retries", "timeout", "allow-failure",
-    "memory",  "cpus",      "resources", "limit",  NULL};
+    "memory",  "cpus",      "resources", "limit",  "rate",        "nice",    NULL};
 
 /* What belongs to one job alone (what it runs, reads, makes and needs) cannot be a default. */
 static const char *const default_words[] = {
-    "shell", "env",         "clean-env", "secret",  "cwd",           "version", "scope", "ok-status", "cache",
-    "keep",  "keep-failed", "retries",   "timeout", "allow-failure", "memory",  "cpus",  "resources", NULL};
+    "shell",     "env",   "clean-env", "secret",      "cwd",     "version", "scope",
+    "ok-status", "cache", "keep",      "keep-failed", "retries", "timeout", "allow-failure",
+    "memory",    "cpus",  "resources", "nice",        NULL};
 
 static int read_version(batch_reader *r, const yaml_node *n, batch_job *job)
 {
@@ -125,6 +126,8 @@ static const word words[] = {
     {"cpus", batch_read_cpus},
     {"resources", batch_read_asked},
     {"limit", batch_read_limit},
+    {"rate", batch_read_rate},
+    {"nice", batch_read_nice},
 };
 
 static int read_words(batch_reader *r, const yaml_node *n, batch_job *job)

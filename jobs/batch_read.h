@@ -118,6 +118,8 @@ int batch_read_timeout(batch_reader *r, const yaml_node *n, batch_job *job);
 int batch_read_memory(batch_reader *r, const yaml_node *n, batch_job *job);
 int batch_read_cpus(batch_reader *r, const yaml_node *n, batch_job *job);
 int batch_read_limit(batch_reader *r, const yaml_node *n, batch_job *job);
+int batch_read_rate(batch_reader *r, const yaml_node *n, batch_job *job);
+int batch_read_nice(batch_reader *r, const yaml_node *n, batch_job *job);
 int batch_read_asked(batch_reader *r, const yaml_node *n, batch_job *job);
 int batch_read_amounts(batch_reader *r, const yaml_node *n); /* into r->b->resources, which has room */
 int batch_read_allow_failure(batch_reader *r, const yaml_node *n, batch_job *job);

@@ -1,11 +1,16 @@
 /*
- * The words about what jobs share while they run: cpus, resources and limit of a job, resources at the top of
- * the file. None of them is in a key.
+ * The words about what jobs share while they run: cpus, resources, limit, rate and nice of a job, resources
+ * at the top of the file. None of them is in a key.
  */
 #include "batch_read.h"
+#include <deja/cleanup.h>
+#include <deja/clock.h>
+#include <deja/quantity.h>
+#include <deja/text.h>
 #include <string.h>
 
-#define CPUS_MOST   65536   /* as many slots as -j takes */
+#define CPUS_MOST   65536 /* as many slots as -j takes */
+#define NICE_MOST   19
 #define AMOUNT_MOST 1000000 /* more cannot be meant */
 
 static int read_count(batch_reader *r, const yaml_node *n, int64_t least, int64_t most, const char *what,
@@ -30,6 +35,43 @@ int batch_read_limit(batch_reader *r, const yaml_node *n, batch_job *job)
     return code;
 }
 
+int batch_read_nice(batch_reader *r, const yaml_node *n, batch_job *job)
+{
+    int64_t v;
+    int code = read_count(r, n, 0, NICE_MOST, "what is added to the niceness, 0 to 19", &v);
+    job->nice_said = 1;
+    job->nice = code ? 0 : (unsigned)v;
+    return code;
+}
+
+/* "s", "min", "h", or with a number, "10s". */
+static int parse_period(const char *text, int64_t *ret_ns)
+{
+    DEJA_AUTO_BUFFER deja_buffer one = {0};
+    if (strcmp(text, "min") == 0)
+        text = "m";
+    deja_buffer_addf(&one, "%s%s", *text >= '0' && *text <= '9' ? "" : "1", text);
+    return !*text || one.failed || deja_parse_duration(one.data, ret_ns, NULL) < 0 || *ret_ns <= 0 ? -1 : 0;
+}
+
+int batch_read_rate(batch_reader *r, const yaml_node *n, batch_job *job)
+{
+    static const char what[] = "how often it may start, such as 5/s or 10/min";
+    int64_t count, period_ns;
+    int code = read_scalar(r, n, what);
+    const char *slash = code ? NULL : strchr(n->text, '/');
+    if (code || !slash)
+        return code ? code : read_expected(r, n, what);
+    DEJA_AUTO_FREE char *number = deja_dup(n->text, (size_t)(slash - n->text) + 1);
+    if (!number)
+        return read_no_memory(r);
+    number[slash - n->text] = '\0';
+    if (deja_text_int(number, &count) < 0 || count < 1 || parse_period(slash + 1, &period_ns) < 0)
+        return read_expected(r, n, what);
+    job->rate_ns = period_ns / count > 0 ? period_ns / count : 1;
+    return 0;
+}
+
 static const batch_amount *find(const batch_amount *list, size_t count, const char *name)
 {
     for (size_t i = 0; i < count; i++)
@@ -40,7 +82,7 @@ static const batch_amount *find(const batch_amount *list, size_t count, const ch
 
 static int read_amount(batch_reader *r, const yaml_pair *pair, batch_amount *ret)
 {
-    static const char *const words[] = {"cpus", "memory", "limit", NULL};
+    static const char *const words[] = {"cpus", "memory", "limit", "rate", "nice", NULL};
     int64_t v = 0;
     int code = read_name(r, pair->key, "a resource");
     for (size_t i = 0; words[i] && !code; i++)

@@ -371,7 +371,7 @@ static active *next_to_dispatch(flow *f)
         return NULL;
     if (f->options.dry_run)
         return f->missed.first;
-    if (!resources_have_slot(f) || is_short(f))
+    if (!resources_have_slot(f) || is_short(f) || pressure_is_high(f))
         return NULL;
     active *favoured = resources_favoured(f);
     return favoured ? favoured : order_first(f);
@@ -704,6 +704,10 @@ static int time_left_ms(const flow *f, int timeout_ms)
     if (f->more || flow_finished(f))
         return 0;
     int64_t next = aside_next_ns(f), look = verify_next_ns(f), now;
+    next = look < next ? look : next;
+    look = resources_next_ns(f);
+    next = look < next ? look : next;
+    look = pressure_next_ns(f);
     next = look < next ? look : next;
     if (f->ending && functions_running(f->functions) && (timeout_ms < 0 || timeout_ms > STOP_MS))
         timeout_ms = STOP_MS;

@@ -13,6 +13,7 @@
  * One thread.
  */
 #include "batch.h"
+#include "machine.h"
 #include "plan.h"
 #include "runs.h"
 #include <deja/cache.h>
@@ -99,6 +100,11 @@ typedef struct flow_options {
     double failures_percent;        /* or after this part of all jobs; 0: go on */
     int end_at_failure;             /* then end what runs, too */
     const char *const *resources;   /* NAME=AMOUNT, ended by NULL: instead of what the batch says; or NULL */
+    uint64_t memory_most;           /* bytes that jobs may ask for together; 0: what the machine has */
+    double load_most;               /* start nothing while the load average is not below; 0: whatever it is */
+    uint64_t memory_free_least;     /* start nothing while less memory (bytes) is free; 0: whatever is */
+    const machine_source *machine;  /* NULL: the one that we run on */
+    unsigned nice;                  /* added to our niceness, of jobs that say nothing about it */
     batch_retries retries;          /* of jobs that say nothing about them */
     int64_t timeout_ns;             /* of jobs that say nothing about it; 0: none */
     int64_t grace_ms;               /* from TERM to KILL; 0: 5 s */

@@ -187,7 +187,8 @@ static int start_process(active *a, int stdin_fd, deja_error *err)
     deja_command command = {.stdin_fd = stdin_fd,
                             .user = a,
                             .timeout_ns = active_timeout_ns(a),
-                            .memory_bytes = a->job.def->memory_bytes};
+                            .memory_bytes = a->job.def->memory_bytes,
+                            .nice = active_nice(a)};
     deja_path_join(&cwd, f->batch->folder, a->job.cwd);
     list_claims(a, &claims);
     resources_gpus(a, &gpus);

@@ -1,6 +1,5 @@
 /*
- * Amounts are rows of numbers, one for each kind: slots first, then the named ones. A batch that asks for
- * nothing has the first kind only, and each job asks for one.
+ * Amounts are rows of numbers, one for each kind: slots, bytes of memory, then what has a name.
  */
 #include "resources.h"
 #include "environment.h"
@@ -14,7 +13,7 @@
 /* A job that has waited so long gets what becomes free: long against small jobs, short against big ones. */
 #define PATIENCE_NS (5 * DEJA_S_NS)
 
-enum { SLOTS, FIRST_NAMED };
+enum { SLOTS, MEMORY, FIRST_NAMED };
 
 struct resources {
     size_t kinds;
@@ -23,6 +22,7 @@ struct resources {
     uint64_t *free;      /* ... and that nobody has */
     uint64_t *asked;     /* by each job of each kind */
     uint32_t *running;   /* instances of each job that have taken what they ask for */
+    int64_t *next_ns;    /* monotonic: no instance of a job with a rate starts before */
     active_list *held;   /* of each job */
     active *woken;       /* waits at MISSED again: one at a time, others may find less than now */
     active *favoured;    /* what becomes free is its; NULL: nobody has waited long enough */
@@ -87,14 +87,16 @@ static void fill_asked(resources *rs, const batch *b)
         uint64_t *asked = rs->asked + i * rs->kinds;
         uint64_t cpus = def->cpus ? def->cpus : 1;
         asked[SLOTS] = cpus < rs->amount[SLOTS] ? cpus : rs->amount[SLOTS];
+        asked[MEMORY] = def->memory_bytes < rs->amount[MEMORY] ? def->memory_bytes : rs->amount[MEMORY];
         for (size_t k = 0; k < def->resource_count; k++)
             asked[find_kind(rs, def->resources[k].name)] += def->resources[k].amount;
     }
 }
 
-static void fill_amounts(resources *rs, const batch *b, unsigned slots)
+static void fill_amounts(resources *rs, const batch *b, unsigned slots, uint64_t memory)
 {
     rs->amount[SLOTS] = slots;
+    rs->amount[MEMORY] = memory ? memory : UINT64_MAX;
     for (size_t k = FIRST_NAMED; k < rs->kinds; k++)
         rs->amount[k] = UINT64_MAX; /* not known */
     for (size_t i = 0; i < b->resource_count; i++)
@@ -260,11 +262,32 @@ int resources_check(const batch *b, deja_error *err)
     resources rs = {0};
     int code = name_kinds(&rs, b, err);
     if (!code) {
-        fill_amounts(&rs, b, 1);
+        fill_amounts(&rs, b, 1, 0);
         code = check_all(&rs, b, 0, NULL, err);
     }
     deja_arena_done(&rs.arena);
     return code;
+}
+
+static uint64_t memory_of(const flow *f)
+{
+    return f->options.memory_most ? f->options.memory_most : machine_memory();
+}
+
+/* What the machine has is only half the truth, there may be swap: then such a job runs without others that
+ * ask for memory. What was said counts. */
+static int check_memory(const flow *f, deja_error *err)
+{
+    uint64_t most = f->options.memory_most;
+    for (uint32_t i = 0; most && i < f->batch->job_count; i++) {
+        const batch_job *def = &f->batch->jobs[i];
+        if (def->memory_bytes > most && is_to_run(f->plan, i))
+            return source_fail(&f->batch->source, def->at, err,
+                               "the job '%s' asks for more 'memory' (%" PRIu64
+                               " bytes) than --memory says there is: it could never start",
+                               def->name, def->memory_bytes);
+    }
+    return 0;
 }
 
 int resources_open(flow *f, deja_error *err)
@@ -276,15 +299,18 @@ int resources_open(flow *f, deja_error *err)
     f->resources = rs;
     rs->running = alloc(rs, b->job_count, sizeof *rs->running);
     rs->held = alloc(rs, b->job_count, sizeof *rs->held);
-    int code = rs->running && rs->held ? name_kinds(rs, b, err) : no_memory(err);
+    rs->next_ns = alloc(rs, b->job_count, sizeof *rs->next_ns);
+    int code = rs->running && rs->held && rs->next_ns ? name_kinds(rs, b, err) : no_memory(err);
     if (!code)
-        fill_amounts(rs, b, f->options.slots);
+        fill_amounts(rs, b, f->options.slots, memory_of(f));
     for (size_t i = 0; f->options.resources && f->options.resources[i] && !code; i++)
         code = take_given(rs, f->options.resources[i], err);
     if (!code)
         code = open_gpus(rs, environment_get(f->options.environment, "CUDA_VISIBLE_DEVICES"), err);
     if (!code)
         code = check_all(rs, b, !f->options.dry_run, f->plan, err);
+    if (!code)
+        code = check_memory(f, err);
     if (!code)
         memcpy(rs->free, rs->amount, rs->kinds * sizeof *rs->free);
     return code;
@@ -324,16 +350,18 @@ static int leaves_enough(const active *a, const active *favoured)
     const uint64_t *asked = asked_by(rs, a), *its = asked_by(rs, favoured);
     if (free_of(f, SLOTS) < its[SLOTS])
         return 0;
-    for (size_t k = FIRST_NAMED; k < rs->kinds; k++)
+    for (size_t k = SLOTS + 1; k < rs->kinds; k++)
         if (asked[k] && its[k] && free_of(f, k) < asked[k] + its[k])
             return 0;
     return 1;
 }
 
-static int is_under_limit(const resources *rs, const active *a)
+/* By what its own job says of how many may run, and how often. */
+static int is_its_turn(const resources *rs, const active *a)
 {
-    unsigned limit = a->job.def->limit;
-    return !limit || rs->running[a->job.def->number] < limit;
+    const batch_job *def = a->job.def;
+    return (!def->limit || rs->running[def->number] < def->limit) &&
+           (!def->rate_ns || rs->next_ns[def->number] <= deja_monotonic_ns(NULL));
 }
 
 static int fits(const active *a)
@@ -344,7 +372,7 @@ static int fits(const active *a)
     for (size_t k = 0; k < rs->kinds; k++)
         if (asked[k] > free_of(f, k))
             return 0;
-    return is_under_limit(rs, a) && (!rs->favoured || rs->favoured == a || leaves_enough(a, rs->favoured));
+    return is_its_turn(rs, a) && (!rs->favoured || rs->favoured == a || leaves_enough(a, rs->favoured));
 }
 
 int resources_take(active *a)
@@ -392,6 +420,8 @@ void resources_enter(active *a, stage s)
     if (s != RUNNING)
         resources_give(a);
     rs->woken = rs->woken == a ? NULL : rs->woken;
+    if (s == RUNNING && a->job.def->rate_ns)
+        rs->next_ns[a->job.def->number] = deja_monotonic_ns(NULL) + a->job.def->rate_ns;
     if (s == RUNNING || s == ASIDE)
         end_waiting(a);
 }
@@ -429,7 +459,7 @@ static active *find_favoured(const flow *f)
     int64_t since_ns = deja_monotonic_ns(NULL) - PATIENCE_NS;
     for (uint32_t i = 0; i < f->batch->job_count; i++) {
         active *a = rs->held[i].first;
-        if (a && a->held_since_ns <= since_ns && is_under_limit(rs, a))
+        if (a && a->held_since_ns <= since_ns && is_its_turn(rs, a))
             return a;
     }
     return NULL;
@@ -450,6 +480,16 @@ void resources_wake(flow *f)
         rs->woken = a;
         return;
     }
+}
+
+int64_t resources_next_ns(const flow *f)
+{
+    const resources *rs = f->resources;
+    int64_t next = INT64_MAX, now = f->held ? deja_monotonic_ns(NULL) : 0;
+    for (uint32_t i = 0; f->held && i < f->batch->job_count; i++)
+        if (rs->held[i].first && rs->next_ns[i] > now && rs->next_ns[i] < next)
+            next = rs->next_ns[i];
+    return next;
 }
 
 active *resources_favoured(const flow *f)

@@ -1,8 +1,9 @@
 #ifndef RESOURCES_H
 #define RESOURCES_H
 /*
- * What running jobs share: slots, memory, named resources, the limit of each job. There is so much of each; a
- * job takes all that it asks for or waits, without any of it, at the stage HELD. Private to the conductor.
+ * What running jobs share: slots, memory, named resources, the limit and the rate of each job. There is so
+ * much of each; a job takes all that it asks for or waits, without any of it, at the stage HELD. Private to
+ * the conductor.
  *
  * Nobody waits for ever: what can never fit is refused before anything runs, and the first job in batch order
  * that has waited for a while gets what becomes free.
@@ -32,6 +33,9 @@ int resources_have_slot(const flow *f);
 
 /* The first of those that wait and can start now goes to MISSED. */
 void resources_wake(flow *f);
+
+/* Monotonic: when one that waits for its rate may start; INT64_MAX: none does. */
+int64_t resources_next_ns(const flow *f);
 
 /* The one at MISSED that goes before all others there, since it has waited for so long; NULL: none. */
 active *resources_favoured(const flow *f);

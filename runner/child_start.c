@@ -155,6 +155,7 @@ static int spawn_program(child *c, child_host *host, const deja_command *command
                        .note = &board->group[c->slot],
                        .cgroup = group,
                        .data_bytes = data_limit(command->memory_bytes),
+                       .nice = command->nice,
                        .failure = &board->failure};
     int rc = spawn(c, host, &q);
     if (rc < 0 || atomic_load(&board->failure.sys_errno) != ENOEXEC ||

@@ -105,6 +105,10 @@ NO_SANITIZER static int prepare(const spawner *s, const spawn_request *q)
     int is_grouped = q->cgroup >= 0 && syscall(SYS_write, q->cgroup, "0", 1) == 1;
     if (q->data_bytes && !is_grouped && syscall(SYS_prlimit64, 0, RLIMIT_DATA, data, NULL) < 0)
         return DEJA_EXEC_PREPARE;
+    /* The system call returns 20 minus the niceness. */
+    if (q->nice && syscall(SYS_setpriority, PRIO_PROCESS, 0,
+                           20 - syscall(SYS_getpriority, PRIO_PROCESS, 0) + (long)q->nice) < 0)
+        return DEJA_EXEC_PREPARE;
     if (syscall(SYS_rt_sigprocmask, SIG_SETMASK, &s->mask, NULL, sizeof s->mask) < 0)
         return DEJA_EXEC_PREPARE;
     return DEJA_EXEC_DONE;

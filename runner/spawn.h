@@ -36,6 +36,7 @@ typedef struct spawn_request {
     _Atomic pid_t *note;    /* shared memory: holds the child's pid before it runs its first instruction */
     int cgroup;             /* a descriptor of its group, see cgroup.h; -1: none */
     uint64_t data_bytes;    /* its RLIMIT_DATA where it is in no such group; 0: ours */
+    unsigned nice;          /* added to our niceness */
     spawn_failure *failure; /* shared memory: zeroed by the caller, written by the child */
 } spawn_request;
 

@@ -2,12 +2,13 @@
 #include "run_options.h"
 #include <deja/clock.h>
 #include <deja/quantity.h>
+#include <deja/runner.h>
 #include <deja/text.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* Numbers that cannot be meant are mistakes. */
-enum { MOST_SLOTS = 65536, MOST_RETRIES = 1000000, MOST_GRACE_S = 86400 };
+enum { MOST_SLOTS = 65536, MOST_RETRIES = 1000000, MOST_GRACE_S = 86400, MOST_NICE = 19 };
 
 static int take_fail_fast(run_options *o, const args *a, deja_error *err)
 {
@@ -104,11 +105,49 @@ int run_options_check(const run_options *o, deja_error *err)
     return 0;
 }
 
+/* "3", or "50%" of the CPUs, at least one. No 0 for "all": thousands of processes at once are a mistake. */
+static int take_jobs(run_options *o, const args *a, deja_error *err)
+{
+    size_t len = strlen(a->value);
+    if (len < 2 || len > 6 || a->value[len - 1] != '%' || strspn(a->value, "0123456789") != len - 1)
+        return args_number(a, "--jobs", 1, MOST_SLOTS, &o->slots, err);
+    int64_t percent = strtol(a->value, NULL, 10);
+    if (percent == 0)
+        return deja_fail(err, DEJA_EINVAL, "--jobs %s: a percentage of the CPUs is above 0%%", a->value);
+    o->slots = (percent * deja_cpu_count() + 50) / 100;
+    o->slots = o->slots < 1 ? 1 : o->slots > MOST_SLOTS ? MOST_SLOTS : o->slots;
+    return 0;
+}
+
+static int take_bytes(const char *what, const args *a, uint64_t *ret, deja_error *err)
+{
+    if (deja_parse_bytes(a->value, ret, err) < 0)
+        return deja_fail_in(err, "%s", what);
+    return *ret == 0 ? deja_fail(err, DEJA_EINVAL, "%s %s: it is no memory at all", what, a->value) : 0;
+}
+
+static int take_load(run_options *o, const args *a, deja_error *err)
+{
+    char *end;
+    o->load_most = strtod(a->value, &end);
+    if (*a->value >= '0' && *a->value <= '9' && !*end && o->load_most > 0 && o->load_most <= MOST_SLOTS)
+        return 0;
+    return deja_fail(err, DEJA_EINVAL, "--load %s: it is a number above 0, such as 4 or 1.5", a->value);
+}
+
+static int take_nice(run_options *o, const args *a, deja_error *err)
+{
+    int64_t nice = 0;
+    int code = args_number(a, "--nice", 0, MOST_NICE, &nice, err);
+    o->nice = (unsigned)nice;
+    return code;
+}
+
 int run_options_take(run_options *o, const args *a, int id, deja_error *err)
 {
     switch (id) {
     case RUN_JOBS:
-        return args_number(a, "--jobs", 1, MOST_SLOTS, &o->slots, err);
+        return take_jobs(o, a, err);
     case RUN_CACHE:
         o->cache = a->value;
         return *a->value ? 0 : deja_fail(err, DEJA_EINVAL, "--cache needs a folder");
@@ -130,6 +169,14 @@ int run_options_take(run_options *o, const args *a, int id, deja_error *err)
         return take_duration("--timeout", a, 1, &o->timeout_ns, err);
     case RUN_GRACE:
         return take_grace(o, a, err);
+    case RUN_MEMORY:
+        return take_bytes("--memory", a, &o->memory_most, err);
+    case RUN_LOAD:
+        return take_load(o, a, err);
+    case RUN_MEMORY_FREE:
+        return take_bytes("--memfree", a, &o->memory_free_least, err);
+    case RUN_NICE:
+        return take_nice(o, a, err);
     case RUN_ORDER:
         return take_order(o, a, err);
     case RUN_KEEP_EDITED:

@@ -20,6 +20,9 @@ typedef struct run_options {
     int end_at_failure;
     unsigned retries;
     int64_t timeout_ns, grace_ms;
+    uint64_t memory_most, memory_free_least;
+    double load_most;
+    unsigned nice;
     int batch_order; /* the jobs start in the order of the batch */
 } run_options;
 
@@ -34,6 +37,10 @@ enum {
     RUN_RETRIES,
     RUN_TIMEOUT,
     RUN_GRACE,
+    RUN_MEMORY,
+    RUN_LOAD,
+    RUN_MEMORY_FREE,
+    RUN_NICE,
     RUN_ORDER,
     RUN_KEEP_EDITED,
     RUN_ADOPT,
@@ -52,7 +59,8 @@ enum {
 /* Rows of an args_option table. `dry_letter` is the letter of --dry-run, `cache_default` what stands for
  * --cache. */
 #define RUN_OPTIONS(dry_letter, cache_default)                                                               \
-    {RUN_JOBS, 'j', "jobs", "N", "Run up to N jobs at once (default: the CPUs that this process may use)."}, \
+    {RUN_JOBS, 'j', "jobs", "N",                                                                             \
+     "Run up to N jobs at once, or N% of the CPUs (default: the CPUs that this process may use)."},          \
         {RUN_CACHE, 0, "cache", "DIR",                                                                       \
          "Keep results in DIR (default: DEJA_CACHE, else " cache_default ")."},                              \
         {RUN_DRY_RUN, dry_letter, "dry-run", NULL,                                                           \
@@ -69,6 +77,12 @@ enum {
         {RUN_TIMEOUT, 0, "timeout", "TIME",                                                                  \
          "End a job that runs longer than TIME (10m, 1h30m, 90), unless the batch says how long it may."},   \
         {RUN_GRACE, 0, "grace", "TIME", "Kill what was told to end after TIME (default: 5s)."},              \
+        {RUN_MEMORY, 0, "memory", "SIZE", "What jobs with 'memory' share (default: what the machine has)."}, \
+        {RUN_LOAD, 0, "load", "L",                                                                           \
+         "Start nothing while the load average is L or more, unless nothing runs."},                         \
+        {RUN_MEMORY_FREE, 0, "memfree", "SIZE",                                                              \
+         "Start nothing while less memory than SIZE is free, unless nothing runs."},                         \
+        {RUN_NICE, 0, "nice", "N", "Run jobs with a niceness higher by N, unless the batch says another."},  \
         {RUN_ORDER, 0, "order", "ORDER",                                                                     \
          "Start jobs in this ORDER: longest (what keeps others waiting longest by earlier runs first; the "  \
          "default) or batch."},                                                                              \

@@ -98,7 +98,8 @@ typedef struct deja_command {
      * have (RLIMIT_DATA, getrlimit(2)): private memory that can be written to; not what is reserved only,
      * mapped from files for reading, or shared. 0: no other limit than ours. */
     uint64_t memory_bytes;
-    void *user; /* handed back in the outcome */
+    unsigned nice; /* added to our niceness, setpriority(2); 19 is the most that there is */
+    void *user;    /* handed back in the outcome */
 } deja_command;
 
 /* One captured stream. Owned by the outcome; take what you keep (data: NULL, fd: -1 in its place). */

@@ -225,6 +225,64 @@ static void test_resources__slots_are_kept_for_those_that_want_many(void **state
     close_bench(&x);
 }
 
+static void test_resources__a_rate_keeps_starts_apart(void **state)
+{
+    (void)state;
+    bench x = bench_of("version: 1\njobs:\n  a: {matrix: {i: [1, 2]}, run: x, rate: 60/h}\n  b: {run: x}\n",
+                       (flow_options){0});
+    active *first = new_of(&x, "a", 0), *second = new_of(&x, "a", 1), *b = new_of(&x, "b", 0);
+    int64_t before = deja_monotonic_ns(NULL);
+    assert_true(take(first));
+    int64_t after = deja_monotonic_ns(NULL);
+    active_retire(first);
+    assert_false(take(second));
+    second->held_since_ns = 1; /* nothing is kept for one that waits for its time only */
+    resources_wake(x.f);
+    assert_int_equal(x.f->held, 1);
+    assert_true(take(b));
+    assert_in_range(resources_next_ns(x.f), before + 60 * DEJA_S_NS, after + 60 * DEJA_S_NS);
+    active_retire(second);
+    active_retire(b);
+    assert_true(resources_next_ns(x.f) == INT64_MAX);
+    close_bench(&x);
+}
+
+static void test_resources__memory_is_shared(void **state)
+{
+    (void)state;
+    const char *text = "version: 1\njobs:\n  a: {matrix: {i: [1, 2]}, run: x, memory: 2GB}\n"
+                       "  b: {run: x, memory: 1GB}\n";
+    bench x = bench_of(text, (flow_options){.memory_most = UINT64_C(3000000000)});
+    active *a[2] = {new_of(&x, "a", 0), new_of(&x, "a", 1)}, *b = new_of(&x, "b", 0);
+    assert_true(take(a[0]));
+    assert_false(take(a[1]));
+    assert_true(take(b));
+    active_retire(a[0]);
+    resources_wake(x.f);
+    assert_true(take(a[1]));
+    active_retire(a[1]);
+    active_retire(b);
+    close_bench(&x);
+    deja_error err;
+    assert_int_not_equal(open_bench(&x, text, (flow_options){.memory_most = 1000000000}, &err), 0);
+    assert_non_null(strstr(err.text, "the job 'a' asks for more 'memory'"));
+    close_bench(&x);
+}
+
+/* There may be swap: it is no error, but it runs alone. */
+static void test_resources__more_memory_than_the_machine_has_is_all_of_it(void **state)
+{
+    (void)state;
+    bench x = bench_of("version: 1\njobs:\n  a: {run: x, memory: 5PB}\n  b: {run: x, memory: 1GB}\n",
+                       (flow_options){0});
+    active *a = new_of(&x, "a", 0), *b = new_of(&x, "b", 0);
+    assert_true(take(a));
+    assert_false(take(b));
+    active_retire(a);
+    active_retire(b);
+    close_bench(&x);
+}
+
 static void assert_refused(const char *text, const char *given, const char *message)
 {
     bench x;
@@ -282,9 +340,10 @@ static void test_resources__a_run_ends(void **state)
         "  b: {matrix: {i: {range: [1, 40]}}, run: \"echo ${{ i }}b\", resources: {r: 2, gpu: 1}}\n"
         "  c: {matrix: {i: {range: [1, 40]}}, run: \"echo ${{ i }}c\", limit: 1, cpus: 3}\n"
         "  d: {matrix: {i: {range: [1, 40]}}, run: \"echo ${{ i }}d\", resources: {r: 3}}\n"
+        "  e: {matrix: {i: {range: [1, 5]}}, run: \"echo ${{ i }}e\", rate: 1000/s}\n"
         "resources: {r: 3, gpu: 1}\n";
-    assert_int_equal(flow_run_of(jobs, (flow_options){.slots = 3})->totals.ran, 160);
-    assert_int_equal(flow_run_of(jobs, (flow_options){.slots = 2})->totals.hits, 160);
+    assert_int_equal(flow_run_of(jobs, (flow_options){.slots = 3})->totals.ran, 165);
+    assert_int_equal(flow_run_of(jobs, (flow_options){.slots = 2})->totals.hits, 165);
 }
 
 /* Those that were not started are forgotten. */
@@ -303,7 +362,8 @@ static void test_resources__the_words_are_in_no_key(void **state)
 {
     (void)state;
     flow_run_of("  a: {run: echo}\n", (flow_options){0});
-    const char *now = "  a: {run: echo, cpus: 3, limit: 2, resources: {r: 1}}\nresources: {r: 1}\n";
+    const char *now =
+        "  a: {run: echo, cpus: 3, limit: 2, resources: {r: 1}, rate: 9/s, nice: 1}\nresources: {r: 1}\n";
     assert_string_equal(flow_run_of(now, (flow_options){0})->events, "hit:a");
 }
 
@@ -322,6 +382,18 @@ static void test_resources__jobs_are_told_their_share(void **state)
     assert_int_equal(r->totals.ran, 3);
 }
 
+static void test_resources__niceness_is_added(void **state)
+{
+    (void)state;
+    flow_run *r = flow_run_of("  a: {run: \"echo $(nice) > a\"}\n  b: {run: \"echo $(nice) > b\", nice: 0}\n"
+                              "  c: {run: \"echo $(nice) > c\", nice: 19}\n"
+                              "  d: {needs: [a, b, c], run: \"[ $(cat c) = 19 ]; b=$(cat b); "
+                              "[ $(cat a) = $((b < 16 ? b + 3 : 19)) ]\"}\n",
+                              (flow_options){.nice = 3});
+    assert_int_equal(r->totals.failed, 0);
+    assert_int_equal(r->totals.ran, 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -332,6 +404,9 @@ int main(void)
         cmocka_unit_test(test_resources__gpus_are_those_that_are_visible),
         cmocka_unit_test(test_resources__big_jobs_do_not_starve),
         cmocka_unit_test(test_resources__slots_are_kept_for_those_that_want_many),
+        cmocka_unit_test(test_resources__a_rate_keeps_starts_apart),
+        cmocka_unit_test(test_resources__memory_is_shared),
+        cmocka_unit_test(test_resources__more_memory_than_the_machine_has_is_all_of_it),
         cmocka_unit_test(test_resources__what_never_fits_is_refused),
         cmocka_unit_test(test_resources__other_jobs_need_not_fit),
         cmocka_unit_test_setup_teardown(test_resources__a_run_ends, scratch_setup, scratch_teardown),
@@ -339,6 +414,7 @@ int main(void)
                                         scratch_teardown),
         cmocka_unit_test_setup_teardown(test_resources__the_words_are_in_no_key, scratch_setup,
                                         scratch_teardown),
+        cmocka_unit_test_setup_teardown(test_resources__niceness_is_added, scratch_setup, scratch_teardown),
         cmocka_unit_test_setup_teardown(test_resources__jobs_are_told_their_share, scratch_setup,
                                         scratch_teardown),
     };

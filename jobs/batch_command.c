@@ -57,7 +57,7 @@ static int set_output(batch_reader *r, const batch_command *c, const char *path,
                                path);
     }
     DEJA_AUTO_BUFFER deja_buffer joined = {0};
-    deja_path_join(&joined, r->b->folder, path);
+    deja_path_follow(&joined, r->b->folder, path);
     if (joined.failed)
         return read_no_memory(r);
     const char *inside = deja_path_inside(r->b->folder, deja_buffer_string(&joined));

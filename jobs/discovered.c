@@ -42,7 +42,7 @@ static int add_path(void *context, const char *path, deja_error *err)
     DEJA_AUTO_BUFFER deja_buffer full = {0};
     DEJA_AUTO_BUFFER deja_buffer cwd = {0};
     deja_path_join(&cwd, j->batch->folder, j->cwd);
-    deja_path_join(&full, deja_buffer_string(&cwd), path);
+    deja_path_follow(&full, deja_buffer_string(&cwd), path);
     const char **more = deja_grow(f->paths, f->count, &f->cap, sizeof *more);
     f->paths = more ? more : f->paths;
     const char *inside = deja_path_inside(j->batch->folder, deja_buffer_string(&full));

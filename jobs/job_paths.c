@@ -23,7 +23,7 @@ const char *job_paths_place(job *j, const char *path)
     if (is_clean(path))
         return path;
     DEJA_AUTO_BUFFER deja_buffer b = {0};
-    deja_path_join(&b, j->batch->folder, path);
+    deja_path_follow(&b, j->batch->folder, path);
     const char *inside = deja_path_inside(j->batch->folder, deja_buffer_string(&b));
     return b.failed ? NULL : deja_arena_dup(&j->arena, inside, strlen(inside));
 }

@@ -129,7 +129,7 @@ static int find_shell(active *a, deja_buffer *file, deja_error *err)
         return deja_fail(err, DEJA_ENOTFOUND,
                          "its shell '%s' is not found: install it, or name another under 'shell'",
                          a->job.shell[0]);
-    deja_path_join(file, a->flow->batch->folder, found.data);
+    deja_path_follow(file, a->flow->batch->folder, found.data);
     return 0;
 }
 
@@ -161,7 +161,7 @@ static int choose_file(active *a, const char *const *env, const char *const **re
     const job *j = &a->job;
     *ret_argv = j->argv;
     if (a->program.len && j->argv) {
-        deja_path_join(file, a->flow->batch->folder, a->program.data);
+        deja_path_follow(file, a->flow->batch->folder, a->program.data);
         if (!j->shell || (is_plain_shell(env, j->argv[0]) &&
                           programs_is_native(&a->flow->programs, deja_buffer_string(file))))
             return 0;

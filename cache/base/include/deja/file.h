@@ -93,6 +93,13 @@ DEJA_API void deja_path_normalise(deja_buffer *b, const char *path);
  */
 DEJA_API void deja_path_join(deja_buffer *b, const char *base, const char *path);
 
+/*
+ * The same as the kernel would read it: ".." leaves the folder that the path has led to, be it by way of a
+ * link, where deja_path_join takes away a name. `base` is absolute. Looks at the file system only for a "..".
+ * Of a link that leads nowhere the name is taken away.
+ */
+DEJA_API void deja_path_follow(deja_buffer *b, const char *base, const char *path);
+
 /* Absolute, normalised `path` relative to absolute, normalised `base` when inside it ("." for base itself),
    else `path`. Points into `path` or to "." */
 DEJA_API const char *deja_path_inside(const char *base, const char *path);

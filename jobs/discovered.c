@@ -78,7 +78,7 @@ static int add_item(active *a, deja_digest_item *item, const char *path, deja_er
     if (!maker)
         return deja_fail(err, DEJA_ENOMEM, "out of memory");
     return deja_fail(err, DEJA_EINVAL,
-                     "it read '%s', which '%s' makes, and does not wait for that: add 'needs: {%s: order}'",
+                     "it read '%s', which '%s' makes, and does not wait for that: add 'needs: {%s: all}'",
                      path, maker->name, maker->name);
 }
 

@@ -52,7 +52,10 @@ static int check_matrix(edges *e, const makers_pair *pair, deja_error *err)
             &e->batch->source, pair->at, err,
             "the matrix of '%s' reads '%s', and it makes '%s' itself: give outputs another place", maker,
             pair->read, pair->made);
-    int waits = def->matrix_waits ? graph_waits_for(&e->graph, pair->reader, pair->maker) : 0;
+    int waits = 0; /* by `needs`: files that it reads were found only now */
+    for (size_t i = 0; def->matrix_waits && waits == 0 && i < def->need_count; i++)
+        waits =
+            def->needs[i].job == pair->maker ? 1 : graph_waits_for(&e->graph, def->needs[i].job, pair->maker);
     if (waits != 0)
         return waits < 0 ? out_of_memory(err) : 0;
     return source_fail(&e->batch->source, pair->at, err,

@@ -18,6 +18,7 @@
 #include "estimates.h"
 #include "functions.h"
 #include "halt.h"
+#include "held_list.h"
 #include "hit.h"
 #include "keying.h"
 #include "launch.h"
@@ -336,6 +337,7 @@ static void begin_again(active *a)
     a->refreshing = 1;
     a->flow->refreshing++;
     active_enter(a, HASHING);
+    held_lists_release(a);
     begin(a);
 }
 

@@ -114,7 +114,7 @@ static int walk_from(walk *w, uint32_t start, uint32_t *ret_first)
         } else if (ret_first && w->state[n->needs[i].to] == ON_PATH) {
             *ret_first = n->needs[i].to;
             return 1;
-        } else if (w->state[n->needs[i].to] == UNSEEN) {
+        } else if (w->state[n->needs[i].to] == UNSEEN && (ret_first || !n->needs[i].links)) {
             enter(w, n->needs[i].to);
         }
     }

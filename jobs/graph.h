@@ -52,7 +52,8 @@ graph_edge *graph_find(graph *g, uint32_t from, uint32_t to);
  */
 int graph_cycle(const graph *g, uint32_t start, uint32_t **ret_path, size_t *ret_count);
 
-/* 1 when `from` waits for `to`, directly or by way of others; 0; DEJA_ENOMEM. */
+/* 1 when all of `from` wait for all of `to`, directly or by way of others: along edges without `links`; 0;
+ * DEJA_ENOMEM. */
 int graph_waits_for(const graph *g, uint32_t from, uint32_t to);
 
 #endif

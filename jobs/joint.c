@@ -392,7 +392,7 @@ static int can_compute(const shared *all, size_t count, const matrix *reader, co
 static int find_missing(const joint *j, uint32_t readers, uint32_t *ret)
 {
     for (uint32_t i = 0; i < readers; i++)
-        if (group_of(&j->readers, i) == NONE) {
+        if (group_of(&j->readers, i) == NONE || count_of(&j->makers, group_of(&j->readers, i)) == 0) {
             *ret = i;
             return DEJA_ENOTFOUND;
         }

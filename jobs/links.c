@@ -152,6 +152,16 @@ links_end links_worst(const links *l, uint32_t reader)
     return end > worst ? end : worst;
 }
 
+int links_waits(const links *l, uint32_t reader, uint32_t maker)
+{
+    if (l->joint && joint_of_reader(l->joint, reader) == joint_of_maker(l->joint, maker))
+        return 1;
+    for (size_t i = first_pair(l, maker); i < l->count && l->pairs[i].maker == maker; i++)
+        if (l->pairs[i].reader == reader)
+            return 1;
+    return 0;
+}
+
 /* A group is gone through once, however many readers it has. */
 static int makers_by_names(const links *l, const numbers *readers,
                            void (*found)(void *context, uint32_t maker), void *context)

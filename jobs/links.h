@@ -32,6 +32,9 @@ int links_begin(links *l, uint32_t readers, uint32_t *waits);
 void links_settle(links *l, uint32_t maker, links_end end, void (*arrived)(void *context, uint32_t reader),
                   void *context);
 
+/* 1 when that reader waits for that maker. After links_begin. */
+int links_waits(const links *l, uint32_t reader, uint32_t maker);
+
 /* The makers that any reader of `readers` (NULL: all) waits for, each once or more often. DEJA_ENOMEM. */
 int links_makers(const links *l, const numbers *readers, void (*found)(void *context, uint32_t maker),
                  void *context);

@@ -63,7 +63,7 @@ static int take_pair(void *context, const makers_pair *pair, deja_error *err)
         return added < 0 ? added : 0;
     if (!maker->released)
         reader->waiting++;
-    if (reader->selected)
+    if (reader->selected && !p->only)
         plan_select_whole(p, pair->maker);
     return 0;
 }
@@ -376,11 +376,16 @@ static void open_job(plan *p, batch_job *def)
     p->opening = NULL;
     n->blocker_known = n->blocked_by != NULL;
     n->promised = n->error ? before : 0;
-    if (n->error || !n->counted)
+    if (n->error || !n->counted) {
         n->count = n->whole = 1;
+        deja_free(n->waits);
+        n->waits = NULL;
+        numbers_done(&n->ready);
+        numbers_done(&n->wanted);
+    }
     n->counted = n->linked = 1;
     p->uncounted -= uncounted;
-    p->total += plan_wanted(n) - total;
+    p->total = p->total - total + plan_wanted(n);
 }
 
 /* The first definition that is ready and has an instance to hand out; NULL: none. */
@@ -505,51 +510,6 @@ int plan_fd(const plan *p)
     return p->fed.feed ? feed_fd(p->fed.feed) : -1;
 }
 
-typedef struct wanted {
-    uint32_t maker;
-    int found;
-} wanted;
-
-static void note_wanted(void *context, uint32_t maker)
-{
-    wanted *w = context;
-    w->found |= maker == w->maker;
-}
-
-/* An edge makes one instance wait for another one. */
-static int edge_waits(const graph_edge *edge, uint32_t reader, uint32_t maker)
-{
-    wanted w = {.maker = maker};
-    if (!edge->links)
-        return 1;
-    numbers one = {0};
-    int status = numbers_add(&one, reader);
-    if (status == 0)
-        status = links_makers(edge->links, &one, note_wanted, &w);
-    numbers_done(&one);
-    return status == 0 && w.found;
-}
-
-/* Along edges between all instances of both ends. */
-static int waits_as_a_whole(const plan *p, uint32_t from, uint32_t to)
-{
-    DEJA_AUTO_FREE uint8_t *seen = deja_calloc(p->batch->job_count, 1);
-    DEJA_AUTO_FREE uint32_t *todo = deja_calloc(p->batch->job_count, sizeof *todo);
-    size_t count = 0;
-    if (!seen || !todo)
-        return 0;
-    for (todo[count++] = from; count > 0 && !seen[to];) {
-        const graph_node *n = &p->edges.graph.nodes[todo[--count]];
-        for (size_t i = 0; i < n->need_count; i++) {
-            if (n->needs[i].links || seen[n->needs[i].to])
-                continue;
-            seen[n->needs[i].to] = 1;
-            todo[count++] = n->needs[i].to;
-        }
-    }
-    return seen[to];
-}
-
 plan_made plan_made_by(const plan *p, const batch_job *def, uint32_t index, const char *path,
                        const batch_job **ret_maker)
 {
@@ -560,9 +520,10 @@ plan_made plan_made_by(const plan *p, const batch_job *def, uint32_t index, cons
         return found < 0 ? PLAN_MADE_ANYTIME : PLAN_MADE_BY_NOBODY;
     const graph_node *n = &p->edges.graph.nodes[def->number];
     for (size_t i = 0; i < n->need_count; i++)
-        if (n->needs[i].to == maker && edge_waits(&n->needs[i], index, instance))
+        if (n->needs[i].to == maker &&
+            (!n->needs[i].links || links_waits(n->needs[i].links, index, instance)))
             return PLAN_MADE_BEFORE;
-    return waits_as_a_whole(p, def->number, maker) ? PLAN_MADE_BEFORE : PLAN_MADE_ANYTIME;
+    return graph_waits_for(&p->edges.graph, def->number, maker) > 0 ? PLAN_MADE_BEFORE : PLAN_MADE_ANYTIME;
 }
 
 uint32_t plan_unsettled(const plan *p, uint32_t number)

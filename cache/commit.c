@@ -74,7 +74,8 @@ static int encode(deja_cache *c, struct deja_pending *p, deja_error *err)
     if (r->flags & DEJA_RESULT_DISCOVERED) {
         e.discovered = r->discovered;
         e.discovered_count = r->discovered_count;
-        p->variant = entry_variant(&e);
+        if (entry_variant(&e, &p->variant))
+            return no_memory(err);
         p->item.put.variant = &p->variant;
     }
     deja_buffer_clear(&p->record);

@@ -5,20 +5,36 @@
 
 #include <string.h>
 
-/* Counts the rows of a query of one blob each, which must come in strictly ascending order. 1 in order, 0
+/* A hash, and perhaps another one behind it. */
+typedef struct place {
+    unsigned char bytes[2 * sizeof(deja_hash)];
+} place;
+
+/* 0: not what a row of ours holds. */
+static int read_place(sqlite3_stmt *s, place *ret)
+{
+    size_t first = (size_t)sqlite3_column_bytes(s, 0), second = (size_t)sqlite3_column_bytes(s, 1);
+    if (first != sizeof(deja_hash) || (second != 0 && second != sizeof(deja_hash)))
+        return 0;
+    *ret = (place){{0}};
+    memcpy(ret->bytes, sqlite3_column_blob(s, 0), first);
+    if (second)
+        memcpy(ret->bytes + first, sqlite3_column_blob(s, 1), second);
+    return 1;
+}
+
+/* Counts the rows of a query of two blobs each, which must come in strictly ascending order. 1 in order, 0
  * not, negative. */
 static int check_order(db *d, const char *query, uint64_t *ret_count, deja_error *err)
 {
     sqlite3_stmt *s = NULL;
-    deja_hash last = {{0}};
+    place last, now;
     int rc = sqlite3_prepare_v2(d->handle, query, -1, &s, NULL), ordered = 1;
     *ret_count = 0;
     while (!rc && (rc = sqlite3_step(s)) == SQLITE_ROW && ordered) {
-        const void *key = sqlite3_column_blob(s, 0);
-        ordered = key && sqlite3_column_bytes(s, 0) == (int)sizeof last.byte &&
-                  (*ret_count == 0 || memcmp(last.byte, key, sizeof last.byte) < 0);
-        if (ordered)
-            memcpy(last.byte, key, sizeof last.byte);
+        ordered =
+            read_place(s, &now) && (*ret_count == 0 || memcmp(last.bytes, now.bytes, sizeof last.bytes) < 0);
+        last = now;
         ++*ret_count;
         rc = 0;
     }
@@ -34,9 +50,9 @@ int db_check(db *d, deja_error *err)
     int r = db_read_begin(d, err);
     if (r)
         return r;
-    int ordered = check_order(d, "SELECT key FROM entry INDEXED BY entry_key WHERE variant=x'' ORDER BY key",
+    int ordered = check_order(d, "SELECT key, variant FROM entry INDEXED BY entry_key ORDER BY key, variant",
                               &keys, err);
-    r = ordered < 0 ? ordered : check_order(d, "SELECT hash FROM blob ORDER BY hash", &blobs, err);
+    r = ordered < 0 ? ordered : check_order(d, "SELECT hash, x'' FROM blob ORDER BY hash", &blobs, err);
     if (r == 0)
         r = deja_fail(err, DEJA_ECORRUPT, "the references to blobs are damaged");
     if (r > 0)

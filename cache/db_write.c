@@ -41,6 +41,18 @@ int db_write_begin(db *d, deja_error *err)
     return r ? r : db_run(d, SQL_BEGIN_WRITE, err, "write to the cache");
 }
 
+/* 1 there is a row, 0 none, negative; the statement is reset but for a row. A step that failed is not made
+ * again: that would begin anew. */
+static int first_row(db *d, sqlite3_stmt *s, deja_error *err, const char *what)
+{
+    int rc = sqlite3_step(s);
+    if (rc == SQLITE_ROW)
+        return 1;
+    int r = rc == SQLITE_DONE ? 0 : db_fail(d->handle, rc, err, what);
+    sqlite3_reset(s);
+    return r;
+}
+
 static int refer(db *d, const db_blob *blob, deja_error *err)
 {
     sqlite3_stmt *s = NULL;
@@ -49,7 +61,10 @@ static int refer(db *d, const db_blob *blob, deja_error *err)
         return r;
     db_bind_hash(s, 1, &blob->hash);
     sqlite3_bind_int64(s, 2, (int64_t)blob->size);
-    if (sqlite3_step(s) == SQLITE_ROW && sqlite3_column_int64(s, 0) == 1) {
+    r = first_row(d, s, err, "store a reference");
+    if (r <= 0)
+        return r;
+    if (sqlite3_column_int64(s, 0) == 1) {
         d->change.blobs++;
         d->change.blob_bytes += (int64_t)blob->size;
     }
@@ -63,7 +78,10 @@ static int unrefer(db *d, const deja_hash *hash, deja_error *err)
     if (r)
         return r;
     db_bind_hash(s, 1, hash);
-    if (sqlite3_step(s) == SQLITE_ROW && sqlite3_column_int64(s, 0) == 0) {
+    r = first_row(d, s, err, "drop a reference");
+    if (r <= 0)
+        return r;
+    if (sqlite3_column_int64(s, 0) == 0) {
         d->change.blobs--;
         d->change.blob_bytes -= sqlite3_column_int64(s, 1);
         deja_buffer_add(&d->losing, hash->byte, sizeof hash->byte);
@@ -87,8 +105,9 @@ static int unrefer_all(db *d, const char *hashes, size_t len, deja_error *err)
 static int remove_found(db *d, sqlite3_stmt *s, deja_error *err)
 {
     sqlite3_stmt *deletion = NULL;
-    if (sqlite3_step(s) != SQLITE_ROW)
-        return db_finish(d, s, err, "look for an older result");
+    int found = first_row(d, s, err, "look for an older result");
+    if (found <= 0)
+        return found;
     int64_t id = sqlite3_column_int64(s, 0);
     d->change.entries--;
     d->change.cost_ns -= sqlite3_column_int64(s, 1);
@@ -181,8 +200,11 @@ static int find_again(db *d, const db_put_args *put, deja_error *err)
         return r;
     db_bind_hash(s, 1, &put->key);
     bind_variant(s, 2, put->variant);
-    int found = sqlite3_step(s) == SQLITE_ROW && sqlite3_column_int64(s, 0) == id;
-    r = db_finish(d, s, err, "look for a new result");
+    int found = first_row(d, s, err, "look for a new result");
+    if (found < 0)
+        return found;
+    found = found && sqlite3_column_int64(s, 0) == id;
+    sqlite3_reset(s);
     return r || found ? r : deja_fail(err, DEJA_ECORRUPT, "the index of the cache is damaged");
 }
 

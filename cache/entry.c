@@ -186,13 +186,14 @@ static void add_discovered(deja_buffer *b, const deja_entry *e)
     }
 }
 
-deja_hash entry_variant(const deja_entry *e)
+int entry_variant(const deja_entry *e, deja_hash *ret)
 {
     deja_buffer b = {0};
     add_discovered(&b, e);
-    deja_hash hash = deja_hash_bytes(b.data, b.len);
+    int failed = b.failed;
+    *ret = deja_hash_bytes(b.data, b.len);
     deja_buffer_done(&b);
-    return hash;
+    return failed ? DEJA_ENOMEM : 0;
 }
 
 void entry_encode(deja_buffer *b, const deja_entry *e)

@@ -25,8 +25,8 @@ typedef struct entry_head {
  */
 void entry_encode(deja_buffer *b, const deja_entry *e);
 
-/* A hash of its discovered inputs, their contents included. */
-deja_hash entry_variant(const deja_entry *e);
+/* A hash of its discovered inputs, their contents included. DEJA_ENOMEM. */
+int entry_variant(const deja_entry *e, deja_hash *ret);
 
 /* Checks the checksum and reads the head. `key` (may be NULL): the one it must have. 0, DEJA_ECORRUPT, or
  * DEJA_EVERSION: sound, of this key, and of a format of later times. */

@@ -47,6 +47,8 @@ static int look_up(deja_cache *c, deja_lookup *item, deja_error *err)
         r = found < 0 ? found : r;
     }
     db_find_done(c->db);
+    if (r < 0)
+        deja_entry_free(deja_take(item->entry)); /* of several a part would pass for all */
     return r;
 }
 

@@ -7,8 +7,10 @@
 
 #include <deja/cleanup.h>
 #include <deja/file.h>
+#include <deja/memory.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 
 /* So many small outputs are sealed at once: a helper would take longer to wake (README.md). */
 #define TINY_OUTPUTS 4
@@ -171,6 +173,29 @@ static int check_inputs(deja_cache *c, deja_result *r, int tiny, deja_error *err
     return 1;
 }
 
+/* A link that was switched since then, or a folder that was renamed: that changes its ctime alone, where a
+ * file that comes or goes in it changes both times. */
+static int is_moved(const struct stat *st, int64_t since_ns)
+{
+    if (st->st_ctim.tv_sec * DEJA_S_NS + st->st_ctim.tv_nsec < since_ns)
+        return 0;
+    return S_ISLNK(st->st_mode) || (S_ISDIR(st->st_mode) && (st->st_ctim.tv_sec != st->st_mtim.tv_sec ||
+                                                             st->st_ctim.tv_nsec != st->st_mtim.tv_nsec));
+}
+
+/* What lies on the way to a file was another file's way perhaps. */
+static int is_way_moved(const deja_result *r, const char *path, int64_t since_ns)
+{
+    struct stat st;
+    int moved = fstatat(r->root_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && is_moved(&st, since_ns);
+    for (const char *slash = strchr(path + 1, '/'); slash && !moved; slash = strchr(slash + 1, '/')) {
+        DEJA_AUTO_FREE char *part = deja_dup(path, (size_t)(slash - path));
+        moved =
+            !part || (fstatat(r->root_fd, part, &st, AT_SYMLINK_NOFOLLOW) == 0 && is_moved(&st, since_ns));
+    }
+    return moved;
+}
+
 /*
  * What was discovered is first looked at now. Its times tell whether it is what the job read: the kernel
  * stamps files by a clock that stands still for one tick, 10 ms at most (time(7)).
@@ -186,7 +211,8 @@ static int look_at_discovered(deja_cache *c, deja_result *r, deja_digest_item *i
         return deja_fail_errno(err, "look at '%s', which it read", item->path);
     }
     int changed = item->sys_errno || fstatat(r->root_fd, item->path, &st, 0) ||
-                  st.st_ctim.tv_sec * DEJA_S_NS + st.st_ctim.tv_nsec >= since_ns;
+                  st.st_ctim.tv_sec * DEJA_S_NS + st.st_ctim.tv_nsec >= since_ns ||
+                  is_way_moved(r, item->path, since_ns);
     if (changed && !r->changed_input)
         r->changed_input = item->path;
     return 0;
@@ -249,6 +275,9 @@ static uint64_t bytes_to_move(deja_cache *c, const deja_result *r)
         if (!digest_remembered(c->statmem, r->root_fd, &item, &size))
             sum += size;
     }
+    for (size_t i = 0; sum <= STEP_LONG_BYTES && i < r->discovered_count; i++)
+        if (r->flags & DEJA_RESULT_DISCOVERED && fstatat(r->root_fd, r->discovered[i].path, &st, 0) == 0)
+            sum += (uint64_t)st.st_size;
     return sum;
 }
 

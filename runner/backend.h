@@ -60,6 +60,7 @@ struct task {
     uint32_t marks;        /* pool.c: is it in use, delivered, over? */
     task *prev;            /* pool.c: of the list of its function */
     task *ready_next;      /* pool.c: of the outcomes to be taken; a backend may still hold it */
+    int is_queued;         /* inline: it stands in the queue */
     int is_first;          /* inline: wanted by a function that waits for it, before all others */
     void *lane;            /* local_map.c: the lane of a map that this task is; NULL for a call */
 };

@@ -30,6 +30,7 @@ static int start(backend *b, task *t, const deja_value *args, size_t n, deja_err
     (void)args, (void)n, (void)err;
     inline_backend *i = (inline_backend *)b;
     list_append(&i->queue, t);
+    t->is_queued = 1;
     count(i, 1);
     pool_rung(i->pool);
     return 1;
@@ -38,6 +39,7 @@ static int start(backend *b, task *t, const deja_value *args, size_t n, deja_err
 static void remove_queued(inline_backend *i, task *t)
 {
     list_remove(&i->queue, t);
+    t->is_queued = 0;
     count(i, -1);
 }
 
@@ -103,6 +105,7 @@ void inline_put_first(backend *b, task *t)
     inline_backend *i = (inline_backend *)b;
     t->is_first = 1;
     list_prepend(&i->queue, t);
+    t->is_queued = 1;
     count(i, 1);
     pool_rung(i->pool);
 }
@@ -110,8 +113,7 @@ void inline_put_first(backend *b, task *t)
 int inline_hurry(backend *b, task *t)
 {
     inline_backend *i = (inline_backend *)b;
-    int is_queued = t->state == task_given && (t->is_first || t->function->options.backend == DEJA_INLINE);
-    if (!is_queued)
+    if (!t->is_queued || t->state != task_given)
         return 0;
     remove_queued(i, t);
     inline_put_first(b, t);

@@ -38,9 +38,10 @@ struct deja {
     deja_fn *functions;
     flight **table; /* flights with a key, by key */
     size_t table_size, flight_count;
-    flight_list aside;   /* their claim is held elsewhere */
-    flight_list storing; /* results on their way into the cache, oldest first */
-    uint64_t stored;     /* the last one's serial */
+    flight_list aside;    /* their claim is held elsewhere */
+    flight_list storing;  /* results on their way into the cache, oldest first */
+    size_t storing_count; /* flights in `storing` */
+    uint64_t stored;      /* the last one's serial */
     future_list waiting, finished;
     size_t steps;         /* of the cache, under way */
     deja_buffer warnings; /* not told yet, each with its NUL */

@@ -150,8 +150,10 @@ static void free_keeping(keeping *k)
 static void retire(flight *f)
 {
     deja *d = f->d;
-    if (f->state == STORING)
+    if (f->state == STORING) {
         list_remove(&d->storing, f);
+        d->storing_count--;
+    }
     if (f->claimed)
         deja_claim_release(d->claims, &f->key.hash);
     if (f->keyed) {
@@ -267,6 +269,7 @@ static void store(flight *f, answer a, int64_t cpu_ns)
     f->state = STORING;
     f->serial = ++f->d->stored;
     list_add(&f->d->storing, f);
+    f->d->storing_count++;
     context_keep(f->d);
     if (k) {
         *k = (keeping){.waiter.finished = step_finished, .flight = f, .answer = a};
@@ -333,7 +336,7 @@ static int use_stored(flight_request *q, const flight *f, answer *ret)
 {
     const deja_result *r = &f->keeping->result;
     const deja_entry made = {.created_ns = r->created_ns, .wall_ns = r->wall_ns, .cpu_ns = r->cpu_ns};
-    if (made.created_ns == q->refused_ns)
+    if (made.created_ns == q->refused_ns || (f->key.file_count && !f->keeping->sealed))
         return 0;
     answer a = answer_share(&f->keeping->answer);
     a.was_cached = a.code == 0;

@@ -172,7 +172,7 @@ static void cancel_rest(mapping *m, size_t from)
 /* Flights that are being kept hold memory and claims, too; the kernel walks over a list of those. */
 static int is_full(const mapping *m)
 {
-    return m->waiting > WINDOW || m->function->d->flight_count > WINDOW;
+    return m->waiting > WINDOW || m->function->d->storing_count > WINDOW;
 }
 
 static void wait_for_room(mapping *m)

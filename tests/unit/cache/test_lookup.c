@@ -292,6 +292,20 @@ static void test_lookup__the_newest_eight_with_discovered_inputs_stay(void **sta
     deja_cache_close(c);
 }
 
+static void test_lookup__with_discovered_inputs_the_database_is_sound(void **state)
+{
+    (void)state;
+    deja_cache *c = open_cache("cache");
+    store(c, "key", "plain");
+    store_seen(c, "key", "1", "one");
+    store_seen(c, "key", "22", "two");
+    db *d = NULL;
+    assert_int_equal(db_open(&d, "cache/db", 0, NULL), 0);
+    assert_int_equal(db_check(d, NULL), 1);
+    db_close(d);
+    deja_cache_close(c);
+}
+
 static void test_lookup__the_newest_is_found_by_the_beginning_of_its_key(void **state)
 {
     (void)state;
@@ -460,6 +474,7 @@ int main(void)
         CASE(test_lookup__a_database_that_was_replaced_is_noticed),
         CASE(test_lookup__of_one_key_many_with_discovered_inputs),
         CASE(test_lookup__the_newest_eight_with_discovered_inputs_stay),
+        CASE(test_lookup__with_discovered_inputs_the_database_is_sound),
         CASE(test_lookup__the_newest_is_found_by_the_beginning_of_its_key),
         CASE(test_lookup__at_rest_hits_take_no_locks),
         CASE(test_lookup__at_rest_sees_what_others_do),

@@ -366,6 +366,37 @@ static void test_result__discovered_inputs_are_older_than_the_run(void **state)
     deja_cache_close(c);
 }
 
+/* The file is old, and was not there: the way to it was switched under the job. */
+static void test_result__the_way_to_discovered_inputs_is_older_than_the_run(void **state)
+{
+    (void)state;
+    deja_cache *c = open_cache("cache");
+    assert_int_equal(mkdir("v1", 0700), 0);
+    write_file("v1/seen", "seen", 4, 0600);
+    assert_int_equal(symlink("v1", "inc"), 0);
+    deja_digest_item item = {.path = "inc/seen"};
+    deja_result r = result_of("key", "out");
+    r.flags = DEJA_RESULT_DISCOVERED;
+    r.discovered = &item;
+    r.discovered_count = 1;
+    struct stat st;
+    assert_int_equal(lstat("inc", &st), 0);
+    int64_t linked = st.st_ctim.tv_sec * INT64_C(1000000000) + st.st_ctim.tv_nsec;
+    for (int64_t later = 1; later >= 0; later--) {
+        while (ctime_ns("v1/seen") >= linked) { /* the link has to be the younger one */
+            assert_int_equal(unlink("inc"), 0);
+            assert_int_equal(symlink("v1", "inc"), 0);
+            assert_int_equal(lstat("inc", &st), 0);
+            linked = st.st_ctim.tv_sec * INT64_C(1000000000) + st.st_ctim.tv_nsec;
+        }
+        r.since_ns = linked + later;
+        assert_int_equal(seal(c, &r), 0);
+        assert_int_equal(r.changed_input != NULL, !later);
+        deja_result_done(&r);
+    }
+    deja_cache_close(c);
+}
+
 static void test_result__a_discovered_input_that_cannot_be_read_is_an_error(void **state)
 {
     (void)state;
@@ -397,6 +428,7 @@ int main(void)
         CASE(test_result__that_is_not_to_be_kept_is_looked_at),
         CASE(test_result__two_outputs_of_one_content_share_a_blob),
         CASE(test_result__discovered_inputs_are_older_than_the_run),
+        CASE(test_result__the_way_to_discovered_inputs_is_older_than_the_run),
         CASE(test_result__a_discovered_input_that_cannot_be_read_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

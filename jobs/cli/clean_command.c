@@ -66,7 +66,6 @@ typedef struct clean {
     int dry_run, force;
     vault vault;
     history *history;
-    deja_claims *output_claims;
     deja_buffer out;
     uint64_t removed, left, failed;
 } clean;
@@ -122,7 +121,6 @@ static int open_all(clean *c, deja_error *err)
     const vault_options o = {.cache = c->cache, .beside = c->request.batch->folder, .dry_run = 1};
     const history_options known = {.folder = c->request.runs.len ? c->request.runs.data : NULL,
                                    .batch = c->request.batch};
-    DEJA_AUTO_BUFFER deja_buffer claims = {0};
     int code = vault_open(&c->vault, &o, err);
     if (!code)
         code = history_open(&c->history, &known, err);
@@ -130,10 +128,10 @@ static int open_all(clean *c, deja_error *err)
         return code;
     if (c->vault.unusable)
         say("warning: continuing without the cache: %s", c->vault.trouble.text);
-    deja_path_join(&claims, c->request.batch->folder, ".deja/outputs");
-    if (!c->dry_run && access(deja_buffer_string(&claims), W_OK) == 0 &&
-        deja_claims_open(&c->output_claims, deja_buffer_string(&claims), NULL))
-        c->output_claims = NULL;
+    if (!c->dry_run)
+        vault_open_outputs(&c->vault, o.beside);
+    if (c->vault.apart)
+        say(VAULT_APART, c->vault.claims_trouble.text);
     return 0;
 }
 
@@ -144,7 +142,7 @@ static int go(clean *c, deja_error *err)
                                 .chosen = c->request.chosen,
                                 .history = c->history,
                                 .cache = c->vault.cache,
-                                .output_claims = c->output_claims,
+                                .output_claims = c->vault.output_claims,
                                 .environment = (const char *const *)environ,
                                 .force = c->force,
                                 .dry_run = c->dry_run,
@@ -160,7 +158,6 @@ static int go(clean *c, deja_error *err)
 
 static void close_all(clean *c)
 {
-    deja_claims_close(c->output_claims);
     history_close(c->history);
     vault_close(&c->vault);
     request_close(&c->request);

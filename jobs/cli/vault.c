@@ -39,17 +39,16 @@ static int open_users_claims(vault *v, deja_error *err)
     return code < 0 ? code : deja_claims_open(&v->output_claims, deja_buffer_string(&folder), err);
 }
 
-/* Where the user has no such place, two runs of one batch meet beside it. */
-static void open_output_claims(vault *v, const vault_options *o)
+void vault_open_outputs(vault *v, const char *beside)
 {
     DEJA_AUTO_BUFFER deja_buffer folder = {0};
-    if (o->dry_run || !o->has_outputs || open_users_claims(v, &v->claims_trouble) == 0)
+    if (open_users_claims(v, &v->claims_trouble) == 0)
         return;
     v->output_claims = NULL;
     v->apart = 1;
-    if (!o->beside)
+    if (!beside)
         return;
-    deja_path_join(&folder, o->beside, ".deja");
+    deja_path_join(&folder, beside, ".deja");
     if (folder.failed || open_claims(&v->output_claims, deja_buffer_string(&folder), "outputs", NULL) < 0)
         v->output_claims = NULL;
 }
@@ -68,7 +67,8 @@ int vault_open(vault *v, const vault_options *options, deja_error *err)
         v->cache = NULL;
         v->unusable = 1;
     }
-    open_output_claims(v, options);
+    if (options->has_outputs && !options->dry_run)
+        vault_open_outputs(v, options->beside);
     return 0;
 }
 

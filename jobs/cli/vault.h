@@ -35,6 +35,12 @@ typedef struct vault {
 /* DEJA_EINVAL for a bad DEJA_MODE, the only error. */
 int vault_open(vault *v, const vault_options *options, deja_error *err);
 
+/*
+ * The claims of outputs alone, for who opened it as for a dry run and changes outputs all the same: where all
+ * that the user starts meets; else two runs of one batch meet beside it (NULL: nowhere), and it is apart.
+ */
+void vault_open_outputs(vault *v, const char *beside);
+
 /* 1 when results were to be kept and cannot be. */
 int vault_cannot_keep(const vault *v);
 

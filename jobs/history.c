@@ -122,7 +122,7 @@ void history_record_done(history_record *r)
 static uint32_t flags_of(const flow_event *e)
 {
     return (e->kind != FLOW_FINISHED ? HISTORY_FAILED : 0) | (e->keyed ? HISTORY_KEYED : 0) |
-           (e->kept ? HISTORY_KEPT : 0);
+           (e->kept ? HISTORY_KEPT : 0) | (e->adopted ? HISTORY_ADOPTED : 0);
 }
 
 void history_note(history *h, const flow_event *e, const char *run)

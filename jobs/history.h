@@ -29,10 +29,11 @@ typedef struct history_id {
     uint64_t params; /* hash of the parameters by name; 0 without */
 } history_id;
 
-#define HISTORY_FAILED 1u /* it failed, could not be started, or was skipped */
-#define HISTORY_KEYED  2u /* its key and fields are there */
-#define HISTORY_KEPT   4u /* the cache had its result */
-#define HISTORY_CUT    8u /* its key's fields were too many to be kept here */
+#define HISTORY_FAILED  1u  /* it failed, could not be started, or was skipped */
+#define HISTORY_KEYED   2u  /* its key and fields are there */
+#define HISTORY_KEPT    4u  /* the cache had its result */
+#define HISTORY_CUT     8u  /* its key's fields were too many to be kept here */
+#define HISTORY_ADOPTED 16u /* it did not run: how long it takes is not known */
 
 /* One run of one job, in short. */
 typedef struct history_item {

@@ -5,9 +5,10 @@
 
 enum { NEAREST_MOST = 100000 }; /* records read for one question: a second or so */
 
+/* A success that tells how long the job takes. */
 static int is_success(const history_item *i)
 {
-    return !(i->flags & HISTORY_FAILED);
+    return !(i->flags & (HISTORY_FAILED | HISTORY_ADOPTED));
 }
 
 static int same_id(const history_id *a, const history_id *b)

@@ -338,7 +338,7 @@ void record_event(record *r, const flow_event *e)
         log_failed(r, e);
         take_output(r, e);
         add_job(r, e);
-        if (r->options.history && !e->adopted) /* nothing is known of how long it takes */
+        if (r->options.history)
             history_note(r->options.history, e, r->folder.id);
         flush_history(r, 0);
         flush(r, &r->jobs, 0);

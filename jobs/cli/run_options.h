@@ -88,8 +88,8 @@ enum {
          "default) or batch."},                                                                              \
         {RUN_KEEP_EDITED, 0, "keep-edited", NULL, "Leave outputs alone that were changed since."},           \
         {RUN_ADOPT, 0, "adopt", NULL,                                                                        \
-         "Take outputs that lie there for what a job would make, unless something that it reads is newer; "  \
-         "it does not run."},                                                                                \
+         "Take outputs that lie there for what a job would make; it does not run. Not where something that " \
+         "it reads is newer, where it ran before, or has a depfile."},                                       \
         {RUN_QUIET, 'q', "quiet", NULL,                                                                      \
          "No progress and no summary. Results, warnings and failures are still told."},                      \
         {RUN_VERBOSE, 'v', "verbose", NULL, "Say when a job starts, finishes, or is answered."},             \

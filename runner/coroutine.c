@@ -288,6 +288,7 @@ void coroutine_set_trim(coroutine_set *s)
         return;
     for (coroutine_slab *slab = s->slab; slab; slab = slab->next)
         madvise(slab->stacks->at, slab->stacks->bytes, MADV_DONTNEED);
+    stack_maker_trim(&s->maker);
     s->is_trimmed = 1;
 }
 

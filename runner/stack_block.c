@@ -107,6 +107,24 @@ void stack_block_free(stack_block *b)
     deja_free(b);
 }
 
+static void free_all(stack_block *b)
+{
+    for (stack_block *next; b; b = next) {
+        next = b->next;
+        stack_block_free(b);
+    }
+}
+
+void stack_maker_trim(stack_maker *m)
+{
+    pthread_mutex_lock(&m->lock);
+    stack_block *ready = m->ready;
+    m->ready = NULL;
+    m->ready_count = m->wanted = 0;
+    pthread_mutex_unlock(&m->lock);
+    free_all(ready);
+}
+
 void stack_maker_stop(stack_maker *m)
 {
     if (!m->is_started)
@@ -121,9 +139,6 @@ void stack_maker_stop(stack_maker *m)
 
 void stack_maker_done(stack_maker *m)
 {
-    for (stack_block *next, *b = m->ready; b; b = next) {
-        next = b->next;
-        stack_block_free(b);
-    }
+    free_all(m->ready);
     m->ready = NULL;
 }

@@ -33,6 +33,9 @@ void stack_maker_init(stack_maker *m, size_t stack_bytes);
 stack_block *stack_maker_take(stack_maker *m, size_t in_use);
 void stack_block_free(stack_block *b);
 
+/* Gives back what was made ahead. */
+void stack_maker_trim(stack_maker *m);
+
 /* Ends the thread. Not in a forked child, which has none. */
 void stack_maker_stop(stack_maker *m);
 void stack_maker_done(stack_maker *m);

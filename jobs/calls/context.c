@@ -151,10 +151,11 @@ int64_t context_end_ns(int64_t timeout_ms)
     return deja_monotonic_ns(NULL) + timeout_ms * DEJA_MS_NS;
 }
 
-/* Nothing of the cache is under way: the pool's own word is the quickest to wait on. */
+/* Nothing of the cache is under way: the pool's own word is the quickest to wait on. The keeper, which tells
+ * nobody, does not ask again for claims of others either: that is for those who wait. */
 static void sleep_for_all(deja *d, uint32_t seen, int64_t end_ns, int tells)
 {
-    int64_t aside = flight_next_ns(d);
+    int64_t aside = tells ? flight_next_ns(d) : INT64_MAX;
     int64_t ms = ms_until(end_ns < aside ? end_ns : aside);
     int cache_fd = d->steps > 0 ? deja_cache_fd(d->cache) : -1;
     int pool_fd = cache_fd >= 0 ? deja_pool_fd(d->pool, NULL) : -1;

@@ -255,11 +255,22 @@ static void add_open_ranges(map_run *r)
     }
 }
 
+/* Results, and nothing where an item failed. */
+static void copy_back(map_run *r)
+{
+    uint64_t size = deja_dtype_size(r->m.into->dtype), count = r->m.count;
+    for (uint64_t i = 0, from; i < count; i++) {
+        for (from = i; i < count && r->mark[i] >= map_marks; i++)
+            ;
+        memcpy((char *)r->m.into->data + from * size, (char *)r->copy + from * size, (i - from) * size);
+    }
+}
+
 static void finish(map_run *r)
 {
     r->finished = 1;
     if (r->copy)
-        memcpy(r->m.into->data, r->copy, deja_array_bytes(r->m.into));
+        copy_back(r);
     pool_rung(r->process->pool);
 }
 

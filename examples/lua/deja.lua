@@ -91,6 +91,9 @@ local function set_map(v, t, keep)
     keep[#keep + 1] = pairs_of
     keep[#keep + 1] = keys
     for i, key in ipairs(keys) do
+        if key:find("\0", 1, true) then
+            raise({ code = C.DEJA_ETYPE }, "a key of a map is a text without NUL")
+        end
         pairs_of[i - 1].key = key
         set(pairs_of[i - 1].value, t[key], keep)
     end

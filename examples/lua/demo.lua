@@ -67,7 +67,7 @@ local function functions_of_lua(d)
         error("no luck", 0)
     end)
     print("raised", select(2, pcall(fails)))
-    for _, mixed in ipairs { { 1, a = 2 }, { 1, nil, 3 }, { [0] = 1 }, { [1.5] = 1 } } do
+    for _, mixed in ipairs { { 1, a = 2 }, { 1, nil, 3 }, { [0] = 1 }, { [1.5] = 1 }, { ["a\0b"] = 1 } } do
         local ok, err = pcall(describe, mixed, 1)
         print("table", ok, err)
     end

@@ -244,6 +244,8 @@ def _as_array(x, keep):
         return _c_array(address, DTYPES[name], (count,), None, keep)
     if isinstance(x, memoryview):
         return _array_of_view(x, keep)
+    if hasattr(x, "mask") and hasattr(x, "filled"):
+        raise DejaError("a masked array cannot be passed: its mask would be lost; pass x.filled(value)", ETYPE)
     interface = getattr(x, "__array_interface__", None)
     if interface is None or (interface["shape"] == () and hasattr(x, "item")):
         return None
@@ -595,11 +597,16 @@ class Deja:
         """`function`: of C, from a library loaded by ctypes (backend "process" unless said), or of Python ("inline", or
         "thread"). `ignore`: positions of arguments that are no part of the key. Others: as in deja_fn_options."""
         is_c = isinstance(function, c._CFuncPtr)
+        backend = backend or ("process" if is_c else "inline")
+        if backend not in BACKENDS:
+            raise DejaError(f"define '{name}': '{backend}' is no backend: {', '.join(BACKENDS)}")
+        if not is_c and backend == "async":
+            raise DejaError(f"define '{name}': Python needs a larger stack than a task of async has: use inline or thread")
         job = function if is_c else _job_of(function)
         if not is_c and scope is None:
             scope = os.path.basename(getattr(getattr(function, "__code__", None), "co_filename", "python"))
         options = CFnOptions(size=c.sizeof(CFnOptions), ignore=sum(1 << i for i in set(ignore)), **others)
-        options.backend = BACKENDS[backend or ("process" if is_c else "inline")]
+        options.backend = BACKENDS[backend]
         options.scope = scope and scope.encode()
         err = CError()
         pointer = _c.deja_define(

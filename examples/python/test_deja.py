@@ -59,7 +59,15 @@ class Case(unittest.TestCase):
         for x in (2**64, -(2**63) - 1, "a\0b", {1: 2}, {"a\0": 1}, object(), [object()], 1j, "\udcff", {"\udcff": 1}):
             self.refused(deja.ETYPE, f, x)
         self.refused(deja.EINVAL, f.map, [1, 2], [1, 2, 3])
+        masked = type("Masked", (), {"mask": [True], "filled": None, "__array_interface__": {"shape": (1,)}})()
+        self.assertIn("mask", self.refused(deja.ETYPE, f, masked))
         self.assertIn("deeper", self.refused(deja.EINVAL, f, self.nested(70)))
+
+    def test_backends_that_cannot_be(self):
+        for backend, why in (("nope", "'nope' is no backend"), ("async", "stack")):
+            with self.assertRaises(DejaError) as caught:
+                self.d.define("same", "1", same, backend=backend)
+            self.assertIn(why, str(caught.exception))
 
     @staticmethod
     def nested(depth):

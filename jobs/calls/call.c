@@ -99,16 +99,26 @@ int deja_call_i64(deja_fn *f, const deja_value *args, size_t n, int64_t *ret, de
 
 /* ---- asking and forgetting ---- */
 
-/* A valid entry, or NULL. Under the lock. */
-static deja_entry *valid_entry(deja_fn *f, const call_key *key, deja_error *err)
+/* An entry, valid or not, or NULL. Under the lock. */
+static deja_entry *find_entry(deja_fn *f, const call_key *key, deja_error *err)
 {
     const deja_buffer *fields = &key->fields.bytes;
     deja_lookup item = {.key = key->hash, .encoding = fields->data, .encoding_len = fields->len};
     if (deja_cache_lookup(f->d->cache, &item, 1, err) < 0 || !item.entry)
         return NULL;
-    if (item.entry->has_value && function_allows(f, item.entry))
+    if (item.entry->has_value)
         return item.entry;
     deja_entry_free(item.entry);
+    return NULL;
+}
+
+/* The same when it is valid. */
+static deja_entry *valid_entry(deja_fn *f, const call_key *key, deja_error *err)
+{
+    deja_entry *entry = find_entry(f, key, err);
+    if (!entry || function_allows(f, entry))
+        return entry;
+    deja_entry_free(entry);
     return NULL;
 }
 
@@ -226,19 +236,37 @@ static void write_reference(const deja_hash *hash, char ret[DEJA_REFERENCE])
     snprintf(ret, DEJA_REFERENCE, REFERENCE_SCHEME "%s", hex);
 }
 
-/* 1 kept already, 0 not, or negative. */
-static int is_kept(deja_fn *f, const deja_value *args, size_t n, deja_hash *hash, deja_error *err)
+/* What the cache has for a call. */
+typedef struct kept {
+    deja_hash hash;
+    int64_t created_ns; /* 0: nothing */
+} kept;
+
+/* Whether an entry may be referred to. What was made since `before` is what the call has just computed: no
+ * rule is asked whether it may be used again. */
+static int may_refer(deja_fn *f, const deja_entry *entry, const kept *before)
+{
+    if (before && entry->created_ns != before->created_ns)
+        return 1;
+    return !(f->d->flags & DEJA_REFRESH) && function_allows(f, entry);
+}
+
+/* 1 kept, 0 not, or negative. `before`: how it was before the call was computed, else NULL. */
+static int is_kept(deja_fn *f, const deja_value *args, size_t n, const kept *before, kept *ret,
+                   deja_error *err)
 {
     call_key key = {0};
     int rc = enter_with_key(f, args, n, &key, err);
+    *ret = (kept){0};
     if (rc == 1) {
         wait_stored(f->d, &key.hash);
-        deja_entry *entry = valid_entry(f, &key, err);
-        rc = entry != NULL;
+        deja_entry *entry = find_entry(f, &key, err);
+        rc = entry && may_refer(f, entry, before);
+        ret->created_ns = entry ? entry->created_ns : 0;
         deja_entry_free(entry);
         context_leave(f->d);
     }
-    *hash = key.hash;
+    ret->hash = key.hash;
     call_key_done(&key);
     return rc;
 }
@@ -259,25 +287,26 @@ static int compute_and_keep(deja_fn *f, const deja_value *args, size_t n, deja_e
 
 int deja_shelve(deja_fn *f, const deja_value *args, size_t n, char ret[DEJA_REFERENCE], deja_error *err)
 {
-    deja_hash hash;
+    kept before, now;
     if (!f)
         return DEJA_EINVAL;
     if (!function_is_cached(f))
         return deja_fail(err, DEJA_EINVAL, "'%s': a reference needs a cache", f->name);
-    int kept = is_kept(f, args, n, &hash, err);
-    if (kept == 0 && !f->d->claims)
+    int rc = is_kept(f, args, n, NULL, &before, err);
+    now = before;
+    if (rc == 0 && !f->d->claims)
         return deja_fail(err, DEJA_EDENIED, "'%s': there is no result yet, and this cache keeps none",
                          f->name);
-    if (kept == 0) {
-        kept = compute_and_keep(f, args, n, err);
-        if (kept == 0)
-            kept = is_kept(f, args, n, &hash, err);
-        if (kept == 0)
+    if (rc == 0) {
+        rc = compute_and_keep(f, args, n, err);
+        if (rc == 0)
+            rc = is_kept(f, args, n, &before, &now, err);
+        if (rc == 0)
             return deja_fail(err, DEJA_EIO, "'%s': its result could not be kept", f->name);
     }
-    if (kept < 0)
-        return kept;
-    write_reference(&hash, ret);
+    if (rc < 0)
+        return rc;
+    write_reference(&now.hash, ret);
     return 0;
 }
 

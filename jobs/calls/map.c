@@ -26,8 +26,11 @@ typedef struct mapping {
     deja_map_options options;
     deja_results *results;
     future_list answered;
-    size_t waiting; /* futures begun and not drained */
-    int stopped;    /* after a failure */
+    size_t refused;   /* rows that hold what is no value */
+    deja_value *good; /* without a cache, the other rows where some were refused */
+    size_t *numbers;  /* and which items they are */
+    size_t waiting;   /* futures begun and not drained */
+    int stopped;      /* after a failure */
     flight_request requests[FLIGHT_GROUP];
     answer answers[FLIGHT_GROUP];
     uint8_t found[FLIGHT_GROUP];
@@ -232,52 +235,114 @@ static int freeze_all(mapping *m, deja_error *err)
     return m->in.rows ? shared_freeze(d, m->in.rows, m->in.count * m->in.width, err) : rc;
 }
 
+static int check_row(const mapping *m, size_t i, deja_error *err)
+{
+    return function_check(m->function, m->in.rows + i * m->in.width, m->in.width, err);
+}
+
+static size_t count_refused(const mapping *m)
+{
+    size_t count = 0;
+    for (size_t i = 0; m->in.rows && i < m->in.count; i++)
+        count += check_row(m, i, NULL) < 0;
+    return count;
+}
+
+/* The good rows. Results in `into` would lie elsewhere: they become answers of their own, which are stored
+ * there at the end. */
+static int make_good(mapping *m, deja_error *err)
+{
+    size_t most = m->in.count - m->refused;
+    m->good = deja_calloc(most * m->in.width + 1, sizeof *m->good);
+    m->numbers = deja_calloc(most + 1, sizeof *m->numbers);
+    deja_results *own = results_new(m->in.count);
+    if (!m->good || !m->numbers || !own) {
+        deja_results_free(own);
+        return deja_fail(err, DEJA_ENOMEM, "map '%s': out of memory", m->function->name);
+    }
+    deja_results_free(m->results);
+    m->results = own;
+    return 0;
+}
+
+/* What the pool gets: all items, or the good ones; after a failure that stops the map, those before it. */
+static int choose_rows(mapping *m, rows *ret, deja_error *err)
+{
+    size_t count = 0, width = m->in.width;
+    *ret = m->in;
+    m->refused = count_refused(m);
+    if (m->refused == 0)
+        return 0;
+    if (make_good(m, err) < 0)
+        return DEJA_ENOMEM;
+    for (size_t i = 0; i < m->in.count && !m->stopped; i++) {
+        deja_error why;
+        if (check_row(m, i, &why) < 0) {
+            put_error(m, i, &why);
+            m->stopped = (int)m->options.stop_at_failure;
+            if (m->stopped)
+                cancel_rest(m, i + 1);
+            continue;
+        }
+        memcpy(m->good + count * width, m->in.rows + i * width, width * sizeof *m->good);
+        m->numbers[count++] = i;
+    }
+    *ret = (rows){.rows = m->good, .width = width, .count = count};
+    return 0;
+}
+
+/* Where results go at once. */
+static deja_array *pool_into(const mapping *m)
+{
+    return m->refused ? NULL : m->options.into;
+}
+
 static void take_item(mapping *m, deja_map_run *run, size_t i)
 {
     deja_task_outcome o = {.product.fd = -1};
     const char *text = NULL;
-    o.code = deja_map_run_item(run, i, m->options.into ? NULL : &o.product, &text);
+    o.code = deja_map_run_item(run, i, pool_into(m) ? NULL : &o.product, &text);
     o.wall_ns = deja_map_run_wall_ns(run, i);
     o.text = o.code < 0 && text ? deja_strdup(text) : NULL;
     m->function->d->progress.failed += o.code < 0;
-    put(m, i, answer_of_outcome(&o));
+    put(m, m->numbers ? m->numbers[i] : i, answer_of_outcome(&o));
     deja_product_done(&o.product);
 }
 
 /* Of results that lie in `into` only failures are looked at: a million answers would take as long as the map.
  */
-static void take_items(mapping *m, deja_map_run *run)
+static void take_items(mapping *m, deja_map_run *run, size_t count)
 {
     uint16_t *times = results_times(m->results);
-    uint64_t left = times ? deja_map_run_times(run, times) : m->in.count;
-    for (size_t i = 0; i < m->in.count && left; i++)
+    uint64_t left = times ? deja_map_run_times(run, times) : count;
+    for (size_t i = 0; i < count && left; i++)
         if (!times || !times[i]) {
             take_item(m, run, i);
             left--;
         }
-    m->function->d->progress.done += m->in.count;
+    m->function->d->progress.done += count;
 }
 
-static int map_by_pool(mapping *m, deja_error *err)
+static int map_by_pool(mapping *m, const rows *in, deja_error *err)
 {
     deja *d = m->function->d;
     deja_map_run *run;
     const deja_map_task task = {.size = sizeof task,
-                                .columns = (uint32_t)m->in.width,
-                                .count = m->in.count,
-                                .column = m->in.columns,
-                                .rows = m->in.rows,
-                                .into = m->options.into,
+                                .columns = (uint32_t)in->width,
+                                .count = in->count,
+                                .column = in->columns,
+                                .rows = in->rows,
+                                .into = pool_into(m),
                                 .stop_at_failure = m->options.stop_at_failure};
     int rc = context_enter(d, err);
     if (rc < 0)
         return rc;
     rc = deja_pool_map_begin(d->pool, m->function->pooled, &task, &run, err);
     if (rc == 0) {
-        d->progress.calls += m->in.count;
-        while (deja_map_run_done(run) < m->in.count)
+        d->progress.calls += in->count;
+        while (deja_map_run_done(run) < in->count)
             context_turn(d, INT64_MAX);
-        take_items(m, run);
+        take_items(m, run, in->count);
         deja_map_run_free(run);
     }
     context_leave(d);
@@ -299,6 +364,17 @@ static void put_into(mapping *m)
     }
 }
 
+static int map_uncached(mapping *m, deja_error *err)
+{
+    rows in;
+    int rc = choose_rows(m, &in, err);
+    if (rc == 0 && in.count > 0)
+        rc = map_by_pool(m, &in, err);
+    if (rc == 0 && m->refused)
+        put_into(m);
+    return rc;
+}
+
 /* What is passed becomes read-only; results cannot go there. */
 static int freeze_and_check(mapping *m, deja_error *err)
 {
@@ -318,7 +394,7 @@ static int run(mapping *m, deja_error *err)
     if (m->in.count == 0 || frozen < 0)
         return frozen;
     if (!function_is_cached(f))
-        return map_by_pool(m, err);
+        return map_uncached(m, err);
     int rc = map_cached(m, err);
     if (rc == 0)
         put_into(m);
@@ -385,6 +461,8 @@ static deja_results *map(deja_fn *f, const rows *in, const deja_map_options *opt
         call_key_done(&m->requests[k].key);
     deja_free(m->values);
     deja_free(m->nodes);
+    deja_free(m->good);
+    deja_free(m->numbers);
     deja_free(m);
     return r;
 }

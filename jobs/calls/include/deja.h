@@ -161,9 +161,9 @@ DEJA_API int64_t deja_forget_all(deja *d, deja_error *err);
 
 DEJA_API size_t deja_results_count(const deja_results *r);
 
-/* Borrowed until deja_results_free; NULL for an item that failed, and out of range. Read-only: a value of
- * 256 KB or more is mapped so that a write faults; what is written to a smaller one is neither kept nor seen
- * by other calls. */
+/* Borrowed until deja_results_free; NULL for an item that failed, and out of range. Read-only: a write to
+ * it may fault, whatever its size, and does from 256 KB on; where it does not, what is written is neither
+ * kept nor seen by other calls. */
 DEJA_API const deja_value *deja_results_at(const deja_results *r, size_t i);
 
 /* Why item i failed, naming function and item; NULL when it did not. Its code, 0 when it did not. */
@@ -400,8 +400,9 @@ static inline deja_value deja_copy_(const deja_value *v)
  * defines the deja_job_fn `simulate`, which refuses a wrong number of arguments and wrong types by name.
  * Types: the integer types, float, double, bool, const char *, const deja_array *, const deja_value *. An
  * integer that does not fit its type is refused; a floating-point parameter takes whole numbers that it can
- * hold. What is returned is anything that DEJA_VALUE takes; text and arrays are copied before the function's
- * own variables are gone, so they must outlive its `return` (static, or an argument).
+ * hold, and a float is rounded but never beyond its range. What is returned is anything that DEJA_VALUE
+ * takes; text and arrays are copied before the function's own variables are gone, so they must outlive its
+ * `return` (static, or an argument).
  */
 #define DEJA_FUNC1(R, name, T1, a1) DEJA_FUNC_(R, name, 1, (T1 a1), (a1), DEJA_TAKE_(name, 0, T1, a1))
 #define DEJA_FUNC2(R, name, T1, a1, T2, a2)                                                                  \
@@ -478,7 +479,12 @@ static inline int deja_take_f32_(const deja_value *v, void *to, size_t size, int
     double x;
     if (deja_take_f64_(v, &x, sizeof x, is_signed))
         return 1;
+    double distance = x < 0 ? -x : x;
+    if (distance > 0x1.fffffep127 && distance <= 0x1.fffffffffffffp1023) /* of float, and of double */
+        return 1;
     float y = (float)x;
+    if (v->kind != DEJA_F64 && (int64_t)y != (int64_t)x)
+        return 1;
     memcpy(to, &y, size);
     return 0;
 }

@@ -1,5 +1,6 @@
 /* One call at a time: jobs/calls/call.c and flight.c. */
 #include "calls.h"
+#include <math.h>
 #include <sys/wait.h>
 
 /* BEHAVIOURS 1: a second identical call does not run the function; after forgetting it runs exactly once
@@ -214,6 +215,34 @@ static void test_call__is_cached_and_forced(void **state)
     assert_int_equal(deja_results_was_cached(r, 0), 1);
     deja_results_free(r);
     assert_int_equal(runs(), 21);
+    deja_close(d);
+}
+
+DEJA_FUNC1(double, widen, float, x)
+{
+    return (double)x;
+}
+
+/* A float is rounded, but no other whole number, and nothing finite becomes infinite. */
+static void test_call__float_parameters_refuse_what_does_not_fit(void **state)
+{
+    (void)state;
+    deja_error err;
+    deja *d = open_with(DEJA_NO_CACHE);
+    deja_fn *f = define_on(d, DEJA_INLINE, "widen", widen);
+    const double infinite = HUGE_VAL, most = 0x1.fffffep127;
+    const deja_value good[] = {deja_i64(16777216), deja_i64(-16777218), deja_u64(INT64_C(1) << 53),
+                               deja_f64(most), deja_f64(-infinite)};
+    const double expected[] = {16777216, -16777218, 0x1p53, most, -infinite};
+    const deja_value bad[] = {deja_i64(16777217), deja_i64(-16777217), deja_u64(16777217),
+                              deja_f64(1e300),    deja_f64(-3.5e38),   deja_i64((INT64_C(1) << 53) + 2)};
+    double x;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        assert_int_equal(deja_call_f64(f, &good[i], 1, &x, &err), 0);
+        assert_true(x == expected[i]);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(deja_call_f64(f, &bad[i], 1, &x, &err), DEJA_ETYPE);
     deja_close(d);
 }
 
@@ -653,6 +682,7 @@ int main(void)
         CASE(test_call__ignores_arguments),
         CASE(test_call__sees_a_change_in_place),
         CASE(test_call__is_cached_and_forced),
+        CASE(test_call__float_parameters_refuse_what_does_not_fit),
         CASE(test_call__shelve_and_fetch),
         CASE(test_call__asks_the_rule),
         CASE(test_call__keeps_all_versions),

@@ -170,14 +170,14 @@ static void test_map__fails_item_by_item_into_an_array(void **state)
         deja_array in = {.data = x, .dtype = DEJA_I64, .ndim = 1, .shape = shape};
         deja_array into = {.data = y, .dtype = DEJA_I64, .ndim = 1, .shape = shape};
         const deja_column column = {.split = &in};
-        memset(y, 0, sizeof y);
+        memset(y, -1, sizeof y);
         deja_results *r = deja_map_columns(f, &column, 1, DEJA_MAP_OPTIONS(.into = &into), &err);
         if (!r)
             fail_msg("%s", err.text);
         for (size_t i = 0; i < count; i++) {
             assert_int_equal(deja_results_code(r, i), i == 13 ? DEJA_EINVAL : 0);
             assert_int_equal(deja_results_at(r, i) == NULL, i == 13);
-            assert_int_equal(y[i], i == 13 ? 0 : (int64_t)i);
+            assert_int_equal(y[i], i == 13 ? -1 : (int64_t)i); /* untouched */
             assert_int_equal(deja_results_error(r, i) == NULL, i != 13);
             assert_int_equal(deja_results_was_cached(r, i), 0);
             assert_true(i == 13 || deja_results_wall_ns(r, i) > 0);
@@ -292,6 +292,96 @@ static void test_map__computes_equal_items_once(void **state)
     deja_close(d);
 }
 
+/* What the pool gets is checked before: an item with what is no value fails alone, as with a cache. */
+static void test_map__refuses_what_is_no_value_item_by_item(void **state)
+{
+    (void)state;
+    const int64_t five[1] = {5}, shape[1] = {4};
+    const deja_pair equal[2] = {{"k", deja_i64(1)}, {"k", deja_i64(2)}};
+    const deja_array without = {.dtype = DEJA_F64, .ndim = 1, .shape = five};
+    const deja_value bad[] = {deja_string_n("a\0b", 3), deja_map_of(equal, 2), deja_value_of(99, 0),
+                              deja_value_of(DEJA_LIST, 3), deja_of_array(&without)};
+    for (size_t b = 0; b < BACKENDS; b++)
+        for (uint32_t flags = 0; flags <= DEJA_NO_CACHE; flags += DEJA_NO_CACHE)
+            for (size_t k = 0; k < 2 * sizeof bad / sizeof *bad; k++) {
+                deja_error err;
+                int64_t y[4] = {-1, -1, -1, -1};
+                deja_array into = {.data = y, .dtype = DEJA_I64, .ndim = 1, .shape = shape};
+                const deja_value rows[4] = {deja_i64(5), bad[k / 2], deja_i64(13), deja_i64(7)};
+                deja *d = open_with(flags);
+                deja_results *r = deja_map(define_on(d, backends[b], "fail_on_13", fail_on_13), rows, 4, 1,
+                                           DEJA_MAP_OPTIONS(.into = k & 1 ? &into : NULL), &err);
+                if (!r)
+                    fail_msg("%s", err.text);
+                assert_int_equal(deja_results_code(r, 0), 0);
+                assert_int_equal(deja_results_code(r, 1), deja_value_check(&bad[k / 2], NULL));
+                assert_non_null(strstr(deja_results_error(r, 1), "item 1: 'fail_on_13': argument 1"));
+                assert_non_null(strstr(deja_results_error(r, 2), "item 2: 'fail_on_13': 13 is bad luck"));
+                assert_int_equal(deja_results_code(r, 3), 0);
+                assert_int_equal(k & 1 ? y[0] : deja_results_at(r, 0)->i64, 5);
+                assert_int_equal(k & 1 ? y[3] : deja_results_at(r, 3)->i64, 7);
+                assert_int_equal(y[1], -1);
+                assert_int_equal(y[2], -1);
+                deja_results_free(r);
+                deja_close(d);
+            }
+}
+
+static void test_map__stops_at_what_is_no_value(void **state)
+{
+    (void)state;
+    const deja_value rows[4] = {deja_i64(5), deja_i64(6), deja_value_of(DEJA_LIST, 3), deja_i64(7)};
+    for (size_t b = 0; b < BACKENDS; b++) {
+        deja_error err;
+        deja *d = open_with(DEJA_NO_CACHE);
+        deja_results *r = deja_map(define_on(d, backends[b], "fail_on_13", fail_on_13), rows, 4, 1,
+                                   DEJA_MAP_OPTIONS(.stop_at_failure = 1), &err);
+        assert_non_null(r);
+        assert_int_equal(deja_results_at(r, 1)->i64, 6);
+        assert_int_equal(deja_results_code(r, 2), DEJA_EINVAL);
+        assert_int_equal(deja_results_code(r, 3), DEJA_ECANCELED);
+        deja_results_free(r);
+        r = deja_map(define_on(d, backends[b], "fail_on_13", fail_on_13), &rows[2], 1, 1, NULL, &err);
+        assert_non_null(r);
+        assert_int_equal(deja_results_code(r, 0), DEJA_EINVAL);
+        deja_results_free(r);
+        deja_close(d);
+    }
+}
+
+static deja_fn *nested;
+
+/* A map of one item within an item. */
+static int map_inside(const deja_value *arg, size_t n, deja_out *out, deja_error *err)
+{
+    (void)n;
+    deja_results *r = deja_map(nested, arg, 1, 1, NULL, err);
+    if (!r)
+        return err->code;
+    int rc = deja_return(out, *deja_results_at(r, 0));
+    deja_results_free(r);
+    return rc;
+}
+
+/* More items than the cache keeps at a time, each of which waits for another that is cached. */
+static void test_map__within_many_items_ends(void **state)
+{
+    (void)state;
+    enum { count = 4500 };
+    deja_error err;
+    deja *d = open_with(0);
+    deja_fn *f = define_on(d, DEJA_THREAD, "map_inside", map_inside);
+    nested = define_on(d, DEJA_THREAD, "triple", triple);
+    deja_value *rows = numbers(count);
+    alarm(300);
+    deja_results *r = deja_map(f, rows, count, 1, NULL, &err);
+    alarm(0);
+    check_all(r, count);
+    deja_results_free(r);
+    free(rows);
+    deja_close(d);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
@@ -305,6 +395,9 @@ int main(void)
         CASE(test_map__refuses_what_does_not_fit),
         CASE(test_map__into_refuses_what_would_be_rounded),
         CASE(test_map__computes_equal_items_once),
+        CASE(test_map__refuses_what_is_no_value_item_by_item),
+        CASE(test_map__stops_at_what_is_no_value),
+        CASE(test_map__within_many_items_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

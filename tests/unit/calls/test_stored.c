@@ -178,6 +178,33 @@ static void test_stored__is_what_was_returned(void **state)
         }
 }
 
+/* What was just computed and kept is referred to, whatever a rule says about using it again; refreshed, it is
+ * computed again. */
+static void test_stored__shelves_what_it_has_kept(void **state)
+{
+    (void)state;
+    deja_error err;
+    char reference[DEJA_REFERENCE];
+    int asked = 0;
+    for (uint32_t flags = 0; flags <= DEJA_REFRESH; flags += DEJA_REFRESH) {
+        deja *d = open_with(flags);
+        deja_fn *f = flags ? define_on(d, DEJA_THREAD, "add", add)
+                           : deja_define(d, "add", "1", add,
+                                         DEJA_FN_OPTIONS(.valid = never, .valid_context = &asked), &err);
+        for (int i = 1; i <= 3; i++) {
+            unlink("runs");
+            if (deja_shelve(f, DEJA_ARGS(2, 3), reference, &err) < 0)
+                fail_msg("%s", err.text);
+            assert_int_equal(runs(), 1);
+            deja_results *r = deja_fetch(d, reference, &err);
+            assert_non_null(r);
+            assert_int_equal(deja_results_at(r, 0)->i64, 5);
+            deja_results_free(r);
+        }
+        deja_close(d);
+    }
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, scratch_setup, scratch_teardown)
@@ -185,6 +212,7 @@ int main(void)
         CASE(test_stored__replaced_results_are_gone),  CASE(test_stored__replaced_results_of_a_map_are_gone),
         CASE(test_stored__the_rule_of_validity_holds), CASE(test_stored__refresh_computes_each_time),
         CASE(test_stored__counts_as_cached),           CASE(test_stored__is_what_was_returned),
+        CASE(test_stored__shelves_what_it_has_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -191,6 +191,26 @@ static void test_history__an_estimate_is_the_median_or_the_nearest(void **state)
     batch_free(b);
 }
 
+static void test_history__what_was_adopted_is_known_and_tells_no_duration(void **state)
+{
+    (void)state;
+    batch *b = load_expanded();
+    history_item items[HISTORY_RUNS + 1];
+    int64_t wall;
+    history *h = open_at("runs");
+    const flow_event e = {.kind = FLOW_FINISHED, .def = &b->jobs[1], .adopted = 1, .started_ns = 1};
+    history_note(h, &e, "RUN");
+    assert_int_equal(history_finish(h, NULL), 0);
+    history_close(h);
+    h = open_at("runs");
+    assert_int_equal(find(h, &b->jobs[1], 0, items), 1);
+    assert_int_equal(items[0].flags, HISTORY_ADOPTED);
+    assert_int_equal(history_estimate(h, &b->jobs[1], 0, &wall), HISTORY_UNKNOWN);
+    assert_int_equal(history_mean(h, &b->jobs[1], &wall, &wall), 0);
+    history_close(h);
+    batch_free(b);
+}
+
 static void test_history__the_nearest_instance_is_another_one(void **state)
 {
     (void)state;
@@ -423,6 +443,7 @@ int main(void)
         CASE(test_history__the_newest_come_first),
         CASE(test_history__an_estimate_is_the_median_or_the_nearest),
         CASE(test_history__the_mean_and_the_longest),
+        CASE(test_history__what_was_adopted_is_known_and_tells_no_duration),
         CASE(test_history__the_nearest_instance_is_another_one),
         CASE(test_history__many_records_are_put_in_order),
         CASE(test_history__a_damaged_record_costs_itself_only),

@@ -74,7 +74,7 @@ static int write_compressed(int fd, const char *path, const mapped *image, int l
         return r;
     fill_head(&head, image->data, image->len, 1, stored);
     r = deja_file_write_at(fd, &head, HEAD_LEN, 0, path, err);
-    return r ? r : deja_file_publish(fd, AT_FDCWD, path, 1, err);
+    return r ? r : mapped_publish_file(fd, path, err);
 }
 
 static int dump_compressed(const char *path, const deja_value *v, uint64_t len, int level, deja_error *err)

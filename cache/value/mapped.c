@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 #define FILE_MODE 0666 /* less the umask, as for every file that a program makes */
 
@@ -80,9 +81,18 @@ int mapped_draft(mapped *m, const char *path, uint64_t len, deja_error *err)
     return 0;
 }
 
+int mapped_publish_file(int fd, const char *path, deja_error *err)
+{
+    struct stat old, new;
+    if (stat(path, &old) == 0 && S_ISREG(old.st_mode) && fstat(fd, &new) == 0 &&
+        (old.st_mode & 0777) != (new.st_mode & 0777) && fchmod(fd, old.st_mode & 0777) < 0)
+        return deja_fail_errno(err, "write '%s': keep its mode", path);
+    return deja_file_publish(fd, AT_FDCWD, path, 1, err);
+}
+
 int mapped_publish(mapped *m, const char *path, deja_error *err)
 {
-    return deja_file_publish(m->fd, AT_FDCWD, path, 1, err);
+    return mapped_publish_file(m->fd, path, err);
 }
 
 int mapped_memory(mapped *m, uint64_t len, deja_error *err)

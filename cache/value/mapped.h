@@ -27,7 +27,10 @@ int mapped_open(mapped *m, const char *path, deja_error *err);
 /* A draft of `path`, `len` bytes (not 0) for which there is room on the disk; zeroed. */
 int mapped_draft(mapped *m, const char *path, uint64_t len, deja_error *err);
 
-/* Gives the draft its name, durably. It stays mapped. */
+/* Gives a file of deja_file_begin its name, durably, with the permissions of the one that it replaces. */
+int mapped_publish_file(int fd, const char *path, deja_error *err);
+
+/* The same for a draft, which stays mapped. */
 int mapped_publish(mapped *m, const char *path, deja_error *err);
 
 /* Zeroed memory without a file. */

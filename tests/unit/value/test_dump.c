@@ -268,6 +268,24 @@ static void test_dump__a_new_file_has_the_usual_mode(void **state)
     umask(old);
 }
 
+static void test_dump__a_file_that_is_replaced_keeps_its_mode(void **state)
+{
+    (void)state;
+    deja_value v = deja_i64(1);
+    struct stat st;
+    mode_t old = umask(022);
+    for (int level = 0; level < 2; level++)
+        for (mode_t mode = 0600; mode <= 0666; mode += 0066) { /* less and more than a new file has */
+            dump("v", &v, level);
+            assert_int_equal(chmod("v", mode), 0);
+            dump("v", &v, level);
+            assert_int_equal(stat("v", &st), 0);
+            assert_int_equal(st.st_mode & 07777, mode);
+            assert_int_equal(unlink("v"), 0);
+        }
+    umask(old);
+}
+
 static void test_dump__what_is_no_dump_is_refused(void **state)
 {
     (void)state;
@@ -318,6 +336,7 @@ int main(void)
         zoo_test(test_dump__replaces_whole_or_not_at_all),
         zoo_test(test_dump__without_room_is_an_error),
         zoo_test(test_dump__a_new_file_has_the_usual_mode),
+        zoo_test(test_dump__a_file_that_is_replaced_keeps_its_mode),
         zoo_test(test_dump__what_is_no_dump_is_refused),
         zoo_test(test_dump__survives_failing_allocations),
     };

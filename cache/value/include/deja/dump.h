@@ -10,8 +10,8 @@
 
 typedef struct deja_loaded deja_loaded; /* a value and what it lies in */
 
-/* level 0: plain; 1 to 19: zstd. A link is followed, what is no regular file stays (DEJA_ETYPE). DEJA_EINVAL,
- * DEJA_EDENIED, DEJA_EFULL, DEJA_EIO... */
+/* level 0: plain; 1 to 19: zstd. A link is followed, what is no regular file stays (DEJA_ETYPE), a file that
+ * is replaced keeps its permissions. DEJA_EINVAL, DEJA_EDENIED, DEJA_EFULL, DEJA_EIO... */
 DEJA_API int deja_dump(const char *path, const deja_value *v, int level, deja_error *err);
 
 /* Reads what deja_dump or deja_npy_save wrote (told by the first bytes); plain files are mapped read-only and

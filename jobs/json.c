@@ -1,5 +1,7 @@
 /* JSON appended to a buffer, see json.h. */
 #include "json.h"
+#include "stamp.h"
+#include <deja/cleanup.h>
 #include <deja/text.h>
 #include <string.h>
 
@@ -177,6 +179,14 @@ void json_hash(deja_buffer *b, const char *key, const deja_hash *h)
     char hex[DEJA_HASH_HEX];
     deja_hash_hex(h, hex);
     json_word(b, key, hex);
+}
+
+void json_time(deja_buffer *b, const char *key, int64_t wall_ns)
+{
+    DEJA_AUTO_BUFFER deja_buffer text = {0};
+    stamp_add(&text, wall_ns);
+    b->failed |= text.failed;
+    json_word(b, key, deja_buffer_string(&text));
 }
 
 void json_seconds(deja_buffer *b, const char *key, int64_t ns)

@@ -31,6 +31,9 @@ void json_hash(deja_buffer *b, const char *key, const deja_hash *h); /* 32 hexad
 /* Nanoseconds as decimal seconds, exact, without trailing zeros: 1.5 */
 void json_seconds(deja_buffer *b, const char *key, int64_t ns);
 
+/* A moment since 1970-01-01 UTC, as stamp_add writes it. */
+void json_time(deja_buffer *b, const char *key, int64_t wall_ns);
+
 /* The inside of a string and of base64, for writing long ones in parts: any multiple of three bytes but in
  * the last part. */
 void json_escape(deja_buffer *b, const char *text, size_t len);

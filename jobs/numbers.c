@@ -45,19 +45,6 @@ void numbers_done(numbers *s)
     *s = (numbers){0};
 }
 
-void numbers_fill(numbers *s)
-{
-    levels l = levels_of(s);
-    uint64_t bits = s->limit;
-    for (int i = 0; i < l.count && bits > 0; i++) {
-        memset(l.words[i], 0xff, l.counts[i] * sizeof *l.words[i]);
-        if (bits % 64)
-            l.words[i][l.counts[i] - 1] = (UINT64_C(1) << bits % 64) - 1;
-        bits = l.counts[i];
-    }
-    s->count = s->limit;
-}
-
 int numbers_has(const numbers *s, uint32_t number)
 {
     return s->words[number / 64] >> number % 64 & 1;

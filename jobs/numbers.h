@@ -16,8 +16,6 @@ typedef struct numbers {
 int numbers_init(numbers *s, uint32_t limit);
 void numbers_done(numbers *s);
 
-void numbers_fill(numbers *s);
-
 /* 1 when that changes the set. */
 int numbers_add(numbers *s, uint32_t number);
 int numbers_remove(numbers *s, uint32_t number);

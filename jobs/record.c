@@ -5,7 +5,6 @@
 #include "json.h"
 #include "record_file.h"
 #include "run_folder.h"
-#include "stamp.h"
 #include <deja/cleanup.h>
 #include <deja/file.h>
 #include <errno.h>
@@ -73,13 +72,6 @@ static void flush_history(record *r, int all)
         give_up(r, &err);
 }
 
-static void add_time(deja_buffer *b, const char *key, int64_t wall_ns)
-{
-    DEJA_AUTO_BUFFER deja_buffer text = {0};
-    stamp_add(&text, wall_ns);
-    json_word(b, key, deja_buffer_string(&text));
-}
-
 static void add_totals(deja_buffer *b, const flow_totals *t)
 {
     json_open(b, "totals", '{');
@@ -112,10 +104,10 @@ static void add_meta(const record *r, deja_buffer *b, const flow_totals *totals,
     json_close(b, ']');
     json_int(b, "pid", getpid());
     json_int(b, "slots", r->options.slots);
-    add_time(b, "start", r->folder.start_ns);
+    json_time(b, "start", r->folder.start_ns);
     json_int(b, "start_ns", r->folder.start_ns);
     if (totals) {
-        add_time(b, "end", deja_wall_ns(r->options.clock));
+        json_time(b, "end", deja_wall_ns(r->options.clock));
         json_int(b, "end_ns", deja_wall_ns(r->options.clock));
         json_int(b, "exit_status", exit_status);
         add_totals(b, totals);

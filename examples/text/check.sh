@@ -30,7 +30,7 @@ run() {
 }
 
 sums() {
-    (find work -type f -exec cksum {} + && cksum table.txt) | sort
+    (find out -type f -exec cksum {} + && cksum table.txt) | sort
 }
 
 cp "$here/deja.yaml" "$scratch/texts/plain.md"
@@ -47,7 +47,7 @@ cmp -s "$scratch/out" table.txt || fault "what is shown is not the table"
 sums >"$scratch/cold"
 run -j8 >"$scratch/out" 2>"$scratch/err"
 grep -q ' 17 hits, 0 ran' "$scratch/err" || fault "the second run is not answered: $(cat "$scratch/err")"
-rm -rf work table.txt
+rm -rf out table.txt
 run >"$scratch/again" 2>/dev/null
 cmp -s "$scratch/out" "$scratch/again" || fault "with outputs removed other output"
 sums >"$scratch/warm"

@@ -10,13 +10,6 @@
 
 enum { SHORT_KEY = 12 }; /* digits of a key in a listing: enough to name one of millions */
 
-static void add_json_time(deja_buffer *b, const char *key, int64_t wall_ns)
-{
-    DEJA_AUTO_BUFFER deja_buffer text = {0};
-    stamp_add(&text, wall_ns);
-    json_word(b, key, deja_buffer_string(&text));
-}
-
 void cache_show_stats(deja_buffer *b, const char *folder, const deja_cache_numbers *n, int json)
 {
     char rows[32], blobs[32], saved[32];
@@ -49,7 +42,7 @@ void cache_show_line(deja_buffer *b, const deja_listed *e, int json)
         json_open(b, NULL, '{');
         json_hash(b, "key", &e->key);
         json_string(b, "label", e->label);
-        add_json_time(b, "created", e->created_ns);
+        json_time(b, "created", e->created_ns);
         json_seconds(b, "wall_s", e->wall_ns);
         json_int(b, "status", e->exit_status);
         json_int(b, "bytes", (int64_t)e->bytes);
@@ -128,7 +121,7 @@ static void show_json(deja_buffer *b, const deja_entry *e)
     json_open(b, NULL, '{');
     json_hash(b, "key", &e->key);
     json_string(b, "label", e->label);
-    add_json_time(b, "created", e->created_ns);
+    json_time(b, "created", e->created_ns);
     json_int(b, "status", e->exit_status);
     json_seconds(b, "wall_s", e->wall_ns);
     json_seconds(b, "cpu_s", e->cpu_ns);

@@ -44,13 +44,6 @@ static void add_counts(deja_buffer *b, const flow_totals *t)
         deja_buffer_addf(b, ", %" PRIu64 " skipped", t->skipped);
 }
 
-static void add_json_time(deja_buffer *b, const char *key, int64_t wall_ns)
-{
-    DEJA_AUTO_BUFFER deja_buffer text = {0};
-    stamp_add(&text, wall_ns);
-    json_word(b, key, deja_buffer_string(&text));
-}
-
 static void add_json_totals(deja_buffer *b, const flow_totals *t)
 {
     json_int(b, "total", (int64_t)t->total);
@@ -73,7 +66,7 @@ static void add_json(deja_buffer *b, const past_run *r)
     if (r->arguments.len)
         json_bytes(b, "arguments", r->arguments.data, r->arguments.len);
     if (r->start_ns)
-        add_json_time(b, "start", r->start_ns);
+        json_time(b, "start", r->start_ns);
     if (r->end_ns)
         json_seconds(b, "wall_s", elapsed_ns(r));
     if (r->ended)
